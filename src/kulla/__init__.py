@@ -1,0 +1,1 @@
+"""Kulla keeps a country's public services running through a destructive attack."""

@@ -1,0 +1,146 @@
+"""What a service is: commands come in, a pure policy decides, acts come out and change registers.
+
+    command --gather--> what is known --decide--> acts or a refusal --apply--> rows
+
+`gather` reads registers; `decide` is pure; `apply` writes rows and must give the same rows for the
+same act whenever it runs, here or in a rebuild a decade later.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from kulla.kernel.canonical import Value, encode
+from kulla.kernel.rows import Rows, RowsByKey
+
+Role = Literal["citizen", "clerk", "operator", "analyst", "custodian"]
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who asks: a role, and the subject id (32 hex digits for a person, a name for an operator)."""
+
+    role: Role
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A wish to act. `id` is 16 bytes of the client's choice; `names` are SHA-256 names of blobs
+    (wrapped keys, files) that a quorum must hold before an act of this command counts."""
+
+    service: str
+    name: str
+    id: bytes
+    actor: Actor
+    data: Mapping[str, Value]
+    names: tuple[bytes, ...] = ()
+
+    def key(self) -> bytes:
+        """32 bytes that only this person with this very command can produce.
+
+        A repeat has the same key and gets the same answer; another person, or another wish under
+        the same id, has another key.
+        """
+        return hashlib.sha256(
+            encode(
+                [
+                    self.id,
+                    self.actor.role,
+                    self.actor.subject,
+                    self.service,
+                    self.name,
+                    self.data,
+                    list(self.names),
+                ]
+            )
+        ).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A command as a policy sees it, with the circumstances it must not look up itself."""
+
+    name: str
+    actor: Actor
+    data: Mapping[str, Value]
+    at_ms: int
+    key: bytes
+
+    def fresh_id(self, number: int = 0) -> str:
+        """A new id (32 hex digits) for the `number`-th thing that this command brings into being."""
+        return hashlib.sha256(self.key + number.to_bytes(4, "big")).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class NewAct:
+    """An act that a policy decided on: a name in the past tense and its resolved values."""
+
+    name: str
+    data: Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A policy's no: a code that pages translate, and values for its sentence."""
+
+    code: str
+    detail: Mapping[str, Value] = field(default_factory=dict)
+
+
+Decision = tuple[NewAct, ...] | Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """An accepted act as `apply` and the journal see it.
+
+    `position` counts all acts of the tower over all epochs, from 0. `at_ms` is the scribe's clock
+    when it was accepted. `command` is the key of the command that it came from.
+    """
+
+    position: int
+    service: str
+    name: str
+    version: int
+    at_ms: int
+    actor: Actor
+    command: bytes
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CommandType:
+    """How one kind of command is answered."""
+
+    gather: Callable[[Rows, Asked], Any]
+    decide: Callable[[Asked, Any], Decision]
+
+
+@dataclass(frozen=True, slots=True)
+class ActType:
+    """How one kind of act changes registers; `upcasters[v]` turns data of version v into v + 1."""
+
+    apply: Callable[[RowsByKey, Act], None]
+    version: int = 1
+    upcasters: Mapping[int, Callable[[Mapping[str, Any]], Mapping[str, Any]]] = field(
+        default_factory=dict
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service: its commands and acts by name, and what happens to new acts without a quorum.
+
+    `without_quorum`: 'refuse' answers with a clear page; 'hold' takes up to `hold_max` acts as
+    'not yet witnessed' and calls none of them confirmed.
+    """
+
+    name: str
+    commands: Mapping[str, CommandType]
+    acts: Mapping[str, ActType]
+    without_quorum: Literal["refuse", "hold"] = "refuse"
+    hold_max: int = 10_000
