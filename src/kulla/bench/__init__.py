@@ -1,0 +1,1 @@
+"""How fast this machine acknowledges acts, and how fast it rebuilds."""

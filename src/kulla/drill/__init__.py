@@ -1,0 +1,1 @@
+"""Rehearsals of an attack on a live, throwaway tower, with a score."""

@@ -1,0 +1,1 @@
+"""The embassy: a site outside home's reach that mirrors the journal and cosigns."""

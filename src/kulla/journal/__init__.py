@@ -1,0 +1,1 @@
+"""The ordered, append-only log of all acts: entries, tiles, proofs, checkpoints, receipts."""

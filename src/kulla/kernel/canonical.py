@@ -42,7 +42,7 @@ def decode(data: bytes, *, place: str = "") -> Value:
 
 
 def decode_own(data: bytes, *, place: str = "") -> Value:
-    """Like `decode`, for bytes whose hash was verified: skips the check that costs a re-encoding."""
+    """Like `decode`, for bytes whose hash was verified: it is not encoded again."""
     try:
         value: Value = cbor2.loads(data)
     except (cbor2.CBORDecodeError, ValueError, TypeError, RecursionError) as error:

@@ -19,3 +19,10 @@ class KullaError(Exception):
         where = f"{self.place}: " if self.place else ""
         what_to_do = f" {self.remedy}" if self.remedy else ""
         return f"{where}{self.message}{what_to_do}"
+
+
+class UnfitAct(KullaError):
+    """An act that meets a register it can't make sense of: it becomes a listed case, never a crash.
+
+    Raised by `apply` before it changed anything; the register stays as it was.
+    """

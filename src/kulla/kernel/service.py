@@ -29,8 +29,11 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A wish to act. `id` is 16 bytes of the client's choice; `names` are SHA-256 names of blobs
-    (wrapped keys, files) that a quorum must hold before an act of this command counts."""
+    """A wish to act.
+
+    `id` is 16 bytes of the client's choice; `names` are SHA-256 names of the blobs (wrapped keys,
+    files) that a quorum must hold before an act of this command counts.
+    """
 
     service: str
     name: str
@@ -71,16 +74,20 @@ class Asked:
     key: bytes
 
     def fresh_id(self, number: int = 0) -> str:
-        """A new id (32 hex digits) for the `number`-th thing that this command brings into being."""
+        """A new id (32 hex digits) for the `number`-th thing that this command makes."""
         return hashlib.sha256(self.key + number.to_bytes(4, "big")).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True)
 class NewAct:
-    """An act that a policy decided on: a name in the past tense and its resolved values."""
+    """An act that a policy decided on: a name in the past tense and its resolved values.
+
+    `names` are those of the command's blobs that this act needs; its journal entry names them.
+    """
 
     name: str
     data: Mapping[str, Value]
+    names: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

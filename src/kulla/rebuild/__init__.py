@@ -1,0 +1,1 @@
+"""From the journal to registers: the same replay for a first start, a standby and a takeover."""

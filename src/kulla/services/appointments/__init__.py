@@ -1,0 +1,1 @@
+"""Doctor's appointments: clinics, practitioners, their hours, slots, and who booked which."""

@@ -1,0 +1,5 @@
+"""`python -m kulla`: the same as the command `kulla`."""
+
+from kulla.cli.main import main
+
+main()

@@ -1,0 +1,97 @@
+"""`kulla bench`: measure this machine, and write down what was measured with how it was."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+JSON = click.option(
+    "--json", "json_path", type=click.Path(dir_okay=False, path_type=Path), help="Write it here."
+)
+KEEP = click.option(
+    "--keep",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep what was made in this folder instead of a temporary one.",
+)
+
+
+@click.group()
+def bench() -> None:
+    """Measure how fast this machine acknowledges acts, and how fast it rebuilds.
+
+    Example: kulla bench acts --seconds 10
+    """
+
+
+@bench.command("rebuild")
+@click.option("--acts", default=1_000_000, show_default=True, help="Acts in the made-up journal.")
+@click.option("--seed", default=1, show_default=True, help="The same seed makes the same journal.")
+@JSON
+@KEEP
+def bench_rebuild(acts: int, seed: int, json_path: Path | None, keep: Path | None) -> None:
+    """Time a rebuild from embassies' folders, with all verification; compare the registers.
+
+    Example: kulla bench rebuild --acts 1000000 --json rebuild.json
+    """
+    from kulla.bench.machine import file_system, machine, versions
+    from kulla.bench.rebuild import RebuildPlan, measure_rebuild
+
+    before = machine()
+    with _folder(keep) as folder:
+        found = measure_rebuild(RebuildPlan(acts, folder, seed), _say)
+        _tell(
+            {
+                **found,
+                "machine": {**before, "file_system": file_system(folder)},
+                "versions": versions(),
+            },
+            json_path,
+        )
+
+
+@bench.command("make-journal", hidden=True)
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("acts", type=int)
+@click.argument("seed", type=int)
+def make_journal_command(folder: Path, acts: int, seed: int) -> None:
+    """Make the journal of `kulla bench rebuild`, in a process of its own."""
+    from kulla.bench.long_journal import make_journal
+
+    make_journal(folder, acts, seed)
+
+
+@bench.command("rebuild-once", hidden=True)
+@click.argument("journal", type=click.Path(exists=True, path_type=Path))
+@click.argument("home", type=click.Path(path_type=Path))
+def rebuild_once_command(journal: Path, home: Path) -> None:
+    """The timed part of `kulla bench rebuild`, in a process of its own."""
+    from kulla.bench.rebuild import rebuild_once
+
+    rebuild_once(journal, home)
+
+
+@contextmanager
+def _folder(keep: Path | None) -> Iterator[Path]:
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+        yield keep
+        return
+    with tempfile.TemporaryDirectory(prefix="kulla-bench-") as made:
+        yield Path(made)
+
+
+def _say(what: str) -> None:
+    click.echo(what, err=True)
+
+
+def _tell(found: dict[str, Any], json_path: Path | None) -> None:
+    text = json.dumps(found, indent=2, ensure_ascii=False)
+    if json_path is not None:
+        json_path.write_text(text + "\n", encoding="utf-8")
+    click.echo(text)

@@ -1,0 +1,142 @@
+"""`kulla init`, `kulla up`, `kulla status`: a country begins, runs, and says how it is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from kulla.kernel.errors import KullaError
+
+
+@click.command()
+@click.argument("home", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--name", required=True, help="The tower's name, a domain: sherbime.example.al")
+@click.option("--url", required=True, help="Where people find it: https://sherbime.example.al")
+@click.option("--kit", required=True, type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--embassy",
+    "cards",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The card that `kulla embassy init` wrote at an embassy; once for each.",
+)
+@click.option("--quorum", default=3, show_default=True, help="How many embassies must hold an act.")
+@click.option("--port", default=8000, show_default=True)
+def init(
+    home: Path, name: str, url: str, kit: Path, cards: tuple[Path, ...], quorum: int, port: int
+) -> None:
+    """Begin a country: keys, the signed policy file, the folder HOME and the recovery kit.
+
+    Example: kulla init /srv/kulla/home --name sherbime.example.al
+    --url https://sherbime.example.al --kit /media/usb/kit
+    --embassy vienna.card --embassy ottawa.card --embassy rome.card --embassy oslo.card
+    """
+    from urllib.parse import urlsplit
+
+    from kulla.kernel.edges import SystemEntropy
+    from kulla.tower.cards import read_card
+    from kulla.tower.home import Home
+    from kulla.tower.init import Beginning, begin
+
+    embassies = [read_card(card) for card in cards]
+    if len(embassies) < quorum:
+        raise KullaError(
+            f"{len(embassies)} embassies can't make a quorum of {quorum}.",
+            place="--embassy",
+            remedy="Four embassies with a quorum of three let home and any one of them be lost.",
+        )
+    beginning = Beginning(
+        tower=name,
+        relying_party=urlsplit(url).hostname or name,
+        public_url=url,
+        bind="127.0.0.1",
+        port=port,
+        demo=False,
+        embassies=embassies,
+        quorum_k=quorum,
+    )
+    begin(Home(home), kit, beginning, SystemEntropy())
+    click.echo(f"Home: {home}\nPolicy file for every embassy: {home / 'policy'}\nKit: {kit}")
+    click.echo("Take the kit off line now, and give each custodian their own key from it.")
+
+
+@click.command()
+@click.argument("home", required=False, type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--demo",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="A folder for a demo country with four embassies on this machine; made if needed.",
+)
+@click.option("--port", default=8000, show_default=True, help="The demo's port.")
+def up(home: Path | None, demo: Path | None, port: int) -> None:
+    """Start a tower and mind its processes until Ctrl-C.
+
+    Example: kulla up --demo demo
+    """
+    from kulla.tower.home import Home
+    from kulla.tower.logs import set_up_logs
+    from kulla.tower.up import DemoPlan, Tower, demo_tower, found_demo
+
+    if (home is None) == (demo is None):
+        raise click.UsageError("Name either a HOME or --demo FOLDER.")
+    set_up_logs("minder")
+    console = Console(stderr=True)
+    plan = DemoPlan(demo, port=port) if demo else None
+    tower = demo_tower(plan) if plan else Tower(Home(home or Path()), (home or Path()) / "logs")
+    try:
+        with console.status("starting") as status:
+            url = tower.start(say=lambda what: status.update(f"starting: {what}"))
+            if plan:
+                found_demo(plan, lambda what: status.update(f"demo country: {what}"))
+        click.echo(f"Kulla serves at {url.replace('127.0.0.1', 'localhost')}")
+        click.echo("Stop it with Ctrl-C; nothing that was confirmed is lost, however it stops.")
+    except BaseException:
+        tower.end()
+        raise
+    tower.mind()
+
+
+@click.command()
+@click.argument("home", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def status(home: Path, as_json: bool) -> None:
+    """Say how the tower of HOME is: acts, watermark, embassies, services set aside.
+
+    Exit code 0: new acts are witnessed; 1: they are not, and why.
+
+    Example: kulla status demo/home
+    """
+    from kulla.kernel.edges import SystemClock
+    from kulla.scribe.client import ScribeClient
+    from kulla.tower.home import Home
+
+    found = Home(home)
+    policy = found.policy()
+    state = ScribeClient(found.run_folder(), SystemClock()).state()
+    witnessing = state["witnessing"]
+    reachable = set(state["reachable"])
+    report = {
+        "tower": policy.tower,
+        "epoch": len(policy.logs),
+        "acts": witnessing["size"],
+        "watermark": witnessing["watermark"],
+        "witnessed": witnessing["quorum"],
+        "embassies": {e.name: e.name in reachable for e in policy.embassies},
+        "set_aside": state["set_aside"],
+    }
+    if as_json:
+        click.echo(json.dumps(report, indent=2))
+    else:
+        click.echo(f"{report['tower']}, epoch {report['epoch']}")
+        click.echo(f"acts {report['acts']}, confirmed below {report['watermark']}")
+        for name, answers in report["embassies"].items():
+            click.echo(f"embassy {name}: {'answers' if answers else 'DOES NOT ANSWER'}")
+        for service, why in report["set_aside"].items():
+            click.echo(f"service {service}: SET ASIDE ({why})")
+        if not report["witnessed"]:
+            click.echo("New acts are NOT witnessed: too few embassies answer.")
+    if not report["witnessed"] or report["set_aside"]:
+        raise SystemExit(1)

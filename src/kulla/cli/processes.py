@@ -1,0 +1,82 @@
+"""The processes of a home, one command each; `kulla up` starts them, or an init system does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from kulla.tower.logs import set_up_logs
+from kulla.tower.minder import follow_parent, say_ready
+
+HOME = click.argument("home", type=click.Path(exists=True, file_okay=False, path_type=Path))
+READY = click.option("--ready-fd", type=int, hidden=True)
+
+
+def _ready(descriptor: int | None) -> Callable[[str], None]:
+    if descriptor is not None:
+        follow_parent()
+    return lambda word: say_ready(descriptor, word)
+
+
+@click.group()
+def scribe() -> None:
+    """The one writer of a home."""
+
+
+@scribe.command("serve")
+@HOME
+@READY
+def scribe_serve(home: Path, ready_fd: int | None) -> None:
+    """Run the scribe of HOME until it is asked to stop.
+
+    Example: kulla scribe serve /srv/kulla/home
+    """
+    from kulla.tower.home import Home
+    from kulla.tower.scribe_app import serve
+
+    set_up_logs("scribe")
+    serve(Home(home), _ready(ready_fd))
+
+
+@click.group()
+def keeper() -> None:
+    """The process that holds the keys of personal data."""
+
+
+@keeper.command("serve")
+@HOME
+@READY
+def keeper_serve(home: Path, ready_fd: int | None) -> None:
+    """Run the keeper of HOME until it is asked to stop.
+
+    Example: kulla keeper serve /srv/kulla/home
+    """
+    from kulla.keeper.process import serve
+    from kulla.tower.home import Home
+
+    set_up_logs("keeper")
+    found = Home(home)
+    serve(found.keeper, found.run_folder(), _ready(ready_fd))
+
+
+@click.group()
+def portal() -> None:
+    """The web site of a home."""
+
+
+@portal.command("serve")
+@HOME
+@READY
+@click.option("--bench", is_flag=True, help="Serve /empty, the yardstick of `kulla bench`.")
+def portal_serve(home: Path, ready_fd: int | None, bench: bool) -> None:
+    """Run the portal of HOME until it is asked to stop.
+
+    Example: kulla portal serve /srv/kulla/home
+    """
+    from kulla.tower.home import Home
+    from kulla.tower.portal_app import serve
+
+    set_up_logs("portal")
+    serve(Home(home), _ready(ready_fd), bench=bench)

@@ -1,0 +1,138 @@
+"""The score of a drill: as JSON whose names stay, and as a table for people."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+
+@dataclass(slots=True)
+class WipeReport:
+    """What one `kulla drill wipe` found. Durations are in seconds from the first SIGKILL on.
+
+    acknowledged:      acts that citizens were told are confirmed, before the wipe.
+    journal_size:      acts in the journal of all epochs, at the end.
+    lost, doubled, receipts_failed, refusals_unfounded, answers_changed: see judge.Verdict.
+    first_page_s:      a citizen sees the last booking that was confirmed before the wipe;
+                       last_told_s is how long before the wipe that was.
+    first_act_s:       the first new booking is confirmed.
+    adopted_size:      acts of the old epoch that the new home stands on.
+    tails:             entries that single embassies held beyond that, by embassy.
+    answers:           how many wishes came out how, in the whole drill.
+    faults:            visits that broke off while home was there, by what the citizen met.
+    """
+
+    seed: int
+    acknowledged: int = 0
+    acknowledged_after: int = 0
+    journal_size: int = 0
+    lost: int = 0
+    doubled: int = 0
+    receipts_failed: int = 0
+    refusals_unfounded: int = 0
+    answers_changed: int = 0
+    first_page_s: float | None = None
+    first_act_s: float | None = None
+    last_told_s: float | None = None
+    takeover_s: float | None = None
+    destroy_s: float | None = None
+    embassy_destroyed: str = ""
+    adopted_size: int = 0
+    tails: dict[str, int] = field(default_factory=dict)
+    unknown_at_wipe: int = 0
+    unknown_adopted: int = 0
+    cases: int = 0
+    answers: dict[str, int] = field(default_factory=dict)
+    acts_per_s: float = 0.0
+    load_s: float = 0.0
+    total_s: float = 0.0
+    citizens: int = 0
+    at_once: int = 0
+    repeats: int = 0
+    pages_checked: int = 0
+    receipts_checked: int = 0
+    receipts_checked_by_command: int = 0
+    processes_killed: int = 0
+    bytes_overwritten: int = 0
+    faults: dict[str, int] = field(default_factory=dict)
+    complaints: list[str] = field(default_factory=list)
+    machine: str = ""
+    version: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing acknowledged was lost, doubled, unprovable or taken back."""
+        failed = (
+            self.lost,
+            self.doubled,
+            self.receipts_failed,
+            self.refusals_unfounded,
+            self.answers_changed,
+        )
+        reopened = self.first_page_s is not None and self.first_act_s is not None
+        return reopened and not any(failed)
+
+    def as_map(self) -> dict[str, Any]:
+        """The report as JSON holds it."""
+        return {**asdict(self), "passed": self.passed}
+
+
+def write_json(path: Path, reports: Sequence[WipeReport]) -> None:
+    """Write one report as a map, several as a list."""
+    maps = [report.as_map() for report in reports]
+    text = json.dumps(maps[0] if len(maps) == 1 else maps, indent=2, ensure_ascii=False)
+    path.write_text(f"{text}\n", encoding="utf-8")
+
+
+def machine() -> str:
+    """This machine in a few words: processors, memory, system, Python."""
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return (
+        f"{os.cpu_count()} x {platform.machine()}, {pages / 2**30:.0f} GiB, "
+        f"{platform.system()} {platform.release()}, Python {platform.python_version()}"
+    )
+
+
+def version() -> str:
+    """The release of Kulla."""
+    return importlib.metadata.version("kulla")
+
+
+def table_of(reports: Sequence[WipeReport]) -> Table:
+    """The score for people: one row a drill."""
+    table = Table(title="Wiped: home and one embassy", caption=machine(), title_justify="left")
+    for name in ("seed", "embassy", "acknowledged", "lost", "doubled", "receipts failed"):
+        table.add_column(name, justify="left" if name == "embassy" else "right")
+    for name in ("first page", "first act", "acts/s", "drill", ""):
+        table.add_column(name, justify="right")
+    for one in reports:
+        table.add_row(
+            str(one.seed),
+            one.embassy_destroyed,
+            f"{one.acknowledged:,}",
+            _count(one.lost),
+            _count(one.doubled),
+            f"{_count(one.receipts_failed)} of {one.receipts_checked:,}",
+            _seconds(one.first_page_s),
+            _seconds(one.first_act_s),
+            f"{one.acts_per_s:,.0f}",
+            _seconds(one.total_s),
+            "[green]passed[/]" if one.passed else "[bold red]FAILED[/]",
+        )
+    return table
+
+
+def _count(number: int) -> str:
+    return f"[bold red]{number}[/]" if number else "0"
+
+
+def _seconds(value: float | None) -> str:
+    return "[bold red]never[/]" if value is None else f"{value:.2f} s"

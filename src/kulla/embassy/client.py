@@ -1,0 +1,317 @@
+"""Talking to an embassy: what couriers, rebuilds and takeovers ask of it, with typed errors.
+
+One EmbassyClient a thread. Every request may be repeated without harm, so one whose kept
+connection turned out to be closed is sent again, once, on a fresh one.
+"""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+from urllib.parse import urlsplit
+
+from kulla.embassy.access import authorization
+from kulla.embassy.errors import AnswerInvalid, SettingsInvalid, Unreachable
+from kulla.embassy.mirror import origin_hash
+from kulla.embassy.replies import parse_mirror_info, parse_refusal
+from kulla.journal.errors import JournalError
+from kulla.journal.notes import (
+    NoteSignature,
+    SigningKey,
+    VerifierKey,
+    encode_base64,
+    parse_signature_lines,
+)
+from kulla.kernel.canonical import NotCanonical, decode, encode
+from kulla.kernel.edges import Clock, SystemClock
+
+ANSWER_BYTES_MAX: Final = 2**27
+BLOBS_AT_ONCE: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back over the wire."""
+
+    status: int
+    media_type: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A 202: go on at `next_entry` up to `size`, and show the ticket."""
+
+    size: int
+    next_entry: int
+    ticket: bytes
+
+
+class Transport(Protocol):
+    """Carries one request at a time to one embassy; not for two threads at once."""
+
+    def ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        """The embassy's answer, whatever its status. Raises Unreachable."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        ...
+
+
+class _Gathering:
+    """Sends head and body of a request in one piece, so that the other side wakes once."""
+
+    _held: list[bytes] | None = None
+
+    def send(self, data: Any) -> None:
+        if self._held is None:
+            super().send(data)  # type: ignore[misc]
+        else:
+            self._held.append(data)
+
+    def ask(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> None:
+        held: list[bytes] = []
+        self._held = held
+        try:
+            self.request(method, path, body or None, headers)  # type: ignore[attr-defined]
+        finally:
+            self._held = None
+        self.send(b"".join(held))
+
+
+class _Plain(_Gathering, http.client.HTTPConnection):
+    pass
+
+
+class _Tls(_Gathering, http.client.HTTPSConnection):
+    pass
+
+
+class HttpTransport:
+    """HTTP/1.1 with one kept connection; `timeout_s` bounds each wait for the other side."""
+
+    def __init__(self, url: str, timeout_s: float, tls: ssl.SSLContext | None = None) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise SettingsInvalid(f"{url!r} is no URL of an embassy.", remedy="http(s)://host:port")
+        self._url = url
+        self._prefix = parts.path.rstrip("/")
+        self._used = False
+        self._connection: _Plain | _Tls
+        if parts.scheme == "https":
+            context = tls or ssl.create_default_context()
+            self._connection = _Tls(parts.hostname, parts.port, timeout=timeout_s, context=context)
+        else:
+            self._connection = _Plain(parts.hostname, parts.port, timeout=timeout_s)
+
+    def ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        """See Transport."""
+        try:
+            try:
+                return self._ask(method, path, headers, body)
+            except (http.client.RemoteDisconnected, ConnectionError):
+                if not self._used:
+                    raise
+                self.close()
+                return self._ask(method, path, headers, body)
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            raise Unreachable(
+                f"the embassy does not answer ({type(error).__name__}: {error}).",
+                place=self._url,
+                remedy="See whether it runs and its address is right; what was asked may be done.",
+            ) from error
+
+    def _ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        connection = self._connection
+        connection.ask(method, self._prefix + path, body, headers)
+        response = connection.getresponse()
+        data = response.read(ANSWER_BYTES_MAX)
+        if not response.isclosed():
+            raise http.client.HTTPException("the answer is too long")
+        self._used = not response.will_close
+        return Answer(response.status, response.headers.get("Content-Type", ""), data)
+
+    def close(self) -> None:
+        """See Transport; the next request opens a new connection."""
+        self._used = False
+        self._connection.close()
+
+
+class EmbassyClient:
+    """One embassy, as one thread of a scribe, a rebuild or a takeover sees it.
+
+    `name` is the embassy's name in the policy file; `reader` signs what only readers may ask. Every
+    method raises Unreachable, Refused or one of its children (SizeConflict, Conflict, MissingBlobs,
+    ForkRefused, LogSealed), or AnswerInvalid.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        name: str = "",
+        reader: SigningKey | None = None,
+        clock: Clock | None = None,
+        timeout_s: float = 10.0,
+        tls: ssl.SSLContext | None = None,
+        transport: Transport | None = None,
+    ) -> None:
+        self.url = url
+        self.name = name
+        self._reader = reader
+        self._clock = clock or SystemClock()
+        self._transport = transport or HttpTransport(url, timeout_s, tls)
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._transport.close()
+
+    # growing the log
+
+    def add_checkpoint(self, old_size: int, proof: Sequence[bytes], note: bytes) -> None:
+        """Make the signed checkpoint `note` the pending one; it was `old_size` before."""
+        lines = "".join(f"{encode_base64(value)}\n" for value in proof)
+        self._post("/add-checkpoint", f"old {old_size}\n{lines}\n".encode() + note)
+
+    def add_entries(
+        self, body: bytes, *, gzip: bool = False
+    ) -> tuple[NoteSignature, ...] | Progress:
+        """Upload what `packages.build_body` made: the embassy's signature lines, or a Progress.
+
+        The lines are not verified; see `cosignature_of`.
+        """
+        headers = {"Content-Type": "application/octet-stream"}
+        if gzip:
+            headers["Content-Encoding"] = "gzip"
+        answer = self._ask("POST", "/add-entries", body, headers)
+        if answer.status == 202:
+            return Progress(*parse_mirror_info(answer.body, place=self._place))
+        try:
+            return parse_signature_lines(answer.body.decode("utf-8", "replace"))
+        except JournalError as error:
+            raise AnswerInvalid(error.message, place=self._place) from error
+
+    def add_blobs(self, blobs: Sequence[bytes]) -> None:
+        """Put blobs if absent; durable on return."""
+        self._post("/add-blobs", encode(list(blobs)), signed=True)
+
+    # what custodians send
+
+    def seal(self, succession: bytes) -> bytes:
+        """End an epoch: the embassy's SealReceipt as bytes, for `epochs.verify_seal`."""
+        return self._post("/seal", succession).body
+
+    def set_policy(self, policy: bytes) -> None:
+        """Hand over the policy file's next version."""
+        self._post("/policy", policy)
+
+    # reading
+
+    def policy(self) -> bytes:
+        """The policy file that the embassy is pinned to."""
+        return self._get("/policy")
+
+    def checkpoint(self, origin: str) -> bytes:
+        """The mirror checkpoint of a log: a note by the log and this embassy."""
+        return self._get(f"/{origin_hash(origin)}/checkpoint")
+
+    def tile(self, origin: str, path: str) -> bytes:
+        """A hash tile or entry bundle, `path` as `tiles.tile_path` spells it."""
+        return self._get(f"/{origin_hash(origin)}/{path}", signed=True)
+
+    def blob(self, name: bytes) -> bytes:
+        """One blob by its name."""
+        return self._get(f"/blobs/{name.hex()}", signed=True)
+
+    def blob_names(self) -> Iterator[bytes]:
+        """All names, sorted, page by page."""
+        after = ""
+        while True:
+            page = self._get(f"/blobs?after={after}&limit=10000", signed=True).decode().split()
+            if not page:
+                return
+            try:
+                yield from [bytes.fromhex(name) for name in page]
+            except ValueError as error:
+                raise AnswerInvalid("this is no list of blobs.", place=self._place) from error
+            after = page[-1]
+
+    def fetch_blobs(self, names: Iterable[bytes]) -> Iterator[tuple[bytes, bytes | None]]:
+        """(name, blob) for each name, in order; None where this embassy does not hold it.
+
+        The caller checks that SHA-256(blob) is the name.
+        """
+        wanted = list(names)
+        at = 0
+        while at < len(wanted):
+            some = wanted[at : at + BLOBS_AT_ONCE]
+            answer = self._post("/fetch-blobs", encode(some), signed=True)
+            try:
+                found = decode(answer.body, place=self._place)
+            except NotCanonical as error:
+                raise AnswerInvalid(error.message, place=self._place) from error
+            if not isinstance(found, list) or not 0 < len(found) <= len(some):
+                raise AnswerInvalid("this is no list of blobs.", place=self._place)
+            for name, blob in zip(some, found, strict=False):
+                if blob is not None and not isinstance(blob, bytes):
+                    raise AnswerInvalid("this is no list of blobs.", place=self._place)
+                yield name, blob
+            at += len(found)
+
+    def evidence(self) -> bytes:
+        """What the embassy refused and kept, as a JSON list."""
+        return self._get("/evidence", signed=True)
+
+    def health(self) -> bytes:
+        """The JSON of /healthz."""
+        return self._get("/healthz")
+
+    @property
+    def _place(self) -> str:
+        return self.name or self.url
+
+    def _get(self, path: str, *, signed: bool = False) -> bytes:
+        return self._ask("GET", path, b"", {}, signed=signed).body
+
+    def _post(self, path: str, body: bytes, *, signed: bool = False) -> Answer:
+        headers = {"Content-Type": "application/octet-stream"}
+        return self._ask("POST", path, body, headers, signed=signed)
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes,
+        headers: dict[str, str],
+        *,
+        signed: bool = False,
+    ) -> Answer:
+        if signed and self._reader:
+            at_s = self._clock.now_ms() // 1000
+            headers["Authorization"] = authorization(
+                self._reader, method, path, self.name, at_s, body
+            )
+        answer = self._transport.ask(method, path, headers, body)
+        if answer.status >= 300:
+            raise parse_refusal(answer.status, answer.media_type, answer.body, place=self._place)
+        return answer
+
+
+def cosignature_of(
+    lines: Sequence[NoteSignature], checkpoint_text: str, mirror_key: VerifierKey
+) -> NoteSignature:
+    """The embassy's own cosignature among `lines`, verified; others are ignored.
+
+    Raises AnswerInvalid where it is missing or does not fit the checkpoint.
+    """
+    for line in lines:
+        if (line.name, line.key_id) == (mirror_key.name, mirror_key.key_id):
+            if mirror_key.verifies(checkpoint_text, line.payload):
+                return line
+            raise AnswerInvalid("the mirror's signature does not fit.", place=mirror_key.name)
+    raise AnswerInvalid("the mirror's signature is missing.", place=mirror_key.name)

@@ -1,0 +1,479 @@
+"""The embassy without HTTP: a C2SP tlog-mirror, its blobs, the end of epochs, what readers fetch.
+
+Every method takes bytes and returns a Reply; nothing here opens a socket, starts a thread or reads
+a clock of its own, so a simulator can drive it as the server does. Methods may be called from any
+thread. What they raise (StoreFailed, StoreConflict, BlobsFailed, MirrorBroken) ends the process:
+nothing was answered, and the next start loads what is durable.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from kulla.embassy.access import check_authorization
+from kulla.embassy.blobs import BlobStore
+from kulla.embassy.errors import (
+    BlobMissing,
+    BodyInvalid,
+    BodyTooLarge,
+    EmbassyError,
+    Refused,
+    SizeConflict,
+)
+from kulla.embassy.evidence import EvidenceShelf
+from kulla.embassy.mirrored_log import MirroredLog, fork_refused
+from kulla.embassy.pinned import move_on, read_pinned
+from kulla.embassy.quota import SAVE_EVERY_S, Limits, Quota, Usage
+from kulla.embassy.replies import BYTES, JSON, TEXT, Reply, refusal
+from kulla.embassy.signed import SignedCheckpoint, only_log_signature
+from kulla.embassy.tickets import Tickets
+from kulla.embassy.upload import Upload
+from kulla.journal.checkpoints import parse_checkpoint, parse_decimal
+from kulla.journal.epochs import make_seal, verify_succession
+from kulla.journal.errors import JournalError, PathInvalid, TileMissing
+from kulla.journal.notes import Note, SigningKey, decode_base64, open_note, parse_note
+from kulla.journal.store import TileStore
+from kulla.journal.tiles import parse_tile_path
+from kulla.kernel.canonical import NotCanonical, Value, decode, encode
+from kulla.kernel.edges import Clock
+
+PROOF_LINES_MAX: Final = 63
+BLOBS_LISTED_MAX: Final = 10_000
+BLOBS_FETCHED_MAX: Final = 4_096
+
+_IMMUTABLE: Final = {"Cache-Control": "private, max-age=31536000, immutable"}
+_FRESH: Final = {"Cache-Control": "no-store"}
+_log = structlog.get_logger("kulla.embassy")
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who an embassy is: its name in the policy, and its secrets.
+
+    mirror_key: kind 4, cosigns checkpoints and nothing else. statement_key: kind 1, signs seals.
+    ticket_key: 32 bytes that never leave the embassy.
+    """
+
+    name: str
+    mirror_key: SigningKey
+    statement_key: SigningKey
+    ticket_key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Stores:
+    """Where an embassy keeps things.
+
+    desk: policy, evidence and counts. open_log: gives the store of the log with this origin hash,
+    made where it is new. free_bytes: room on the disk; None where there is no end to it.
+    """
+
+    desk: TileStore
+    open_log: Callable[[str], TileStore]
+    blobs: BlobStore
+    free_bytes: Callable[[], int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What an embassy says about a leaf of a log.
+
+    stands: whether it is the one at the index that was asked for; None where `size` is not so far.
+    size, at_s: what the embassy cosigned last, and when, in seconds since 1970.
+    """
+
+    origin: str
+    size: int
+    at_s: int
+    stands: bool | None
+
+
+def origin_hash(origin: str) -> str:
+    """The SHA-256 of a log's origin in hex: its folder, and its part of a URL."""
+    return hashlib.sha256(origin.encode()).hexdigest()
+
+
+class Mirror:
+    """An embassy over its stores.
+
+    Raises SettingsInvalid where no policy is pinned, MirrorBroken where what is stored contradicts
+    itself.
+    """
+
+    def __init__(
+        self, identity: Identity, stores: Stores, clock: Clock, limits: Limits | None = None
+    ) -> None:
+        self.identity = identity
+        self.limits = limits or Limits()
+        self.clock = clock
+        self.blobs = stores.blobs
+        self._stores = stores
+        self._tickets = Tickets(identity.ticket_key)
+        self._desk_lock = threading.Lock()
+        self._evidence = EvidenceShelf(stores.desk)
+        self.policy, self._policy_data = read_pinned(stores.desk)
+        self._usage_saved = _read_usage(stores.desk)
+        self._usage_saved_s = clock.monotonic_s()
+        usage = Usage.parse(self._usage_saved) if self._usage_saved else Usage()
+        self.quota = Quota(self.limits, usage, stores.free_bytes)
+        self._logs: dict[str, MirroredLog] = {}
+        self._by_hash: dict[str, MirroredLog] = {}
+        self._open_logs()
+
+    def _open_logs(self) -> None:
+        for log in self.policy.logs:
+            origin = log.key.name
+            if origin not in self._logs:
+                store = self._stores.open_log(origin_hash(origin))
+                opened = MirroredLog(log.key, store, self.identity.mirror_key, self._tickets)
+                self._logs[origin] = self._by_hash[origin_hash(origin)] = opened
+
+    def current_log(self, origin: str) -> MirroredLog:
+        """The log of this origin if it may grow. Raises Refused (404, 403) or LogSealed.
+
+        A log that custodians sealed, or that the policy has a successor for, never grows again.
+        """
+        log = self._logs.get(origin)
+        if log is None:
+            raise Refused(404, "the policy of this embassy names no such log.", place=origin)
+        log.check_open()
+        if self.policy.current_log.key != log.key:
+            raise Refused(403, "the policy names a later log; this epoch is over.", place=origin)
+        return log
+
+    # the mirror protocol
+
+    def add_checkpoint(self, body: bytes) -> Reply:
+        """POST /add-checkpoint (C2SP tlog-witness): take a pending checkpoint; signs nothing."""
+        try:
+            if len(body) > self.limits.checkpoint_body_bytes_max:
+                raise BodyTooLarge("this body is too long for a checkpoint and its proof.")
+            old_size, proof, note, origin = _read_checkpoint_body(body)
+            log = self.current_log(origin)
+            signed = _verified(note, log)
+            with log.lock:
+                self._take(log, old_size, proof, signed)
+            return Reply(200)
+        except EmbassyError as error:
+            return refusal(error)
+
+    def _take(
+        self, log: MirroredLog, old_size: int, proof: Sequence[bytes], signed: SignedCheckpoint
+    ) -> None:
+        log.check_open()
+        try:
+            log.take_checkpoint(old_size, proof, signed)
+        except Refused as error:
+            held = log.contradiction(signed)
+            unproven = error.status == 422 and log.pending
+            if held or unproven:
+                self._keep_evidence(held, held or log.pending, signed, proof)
+            if held and not isinstance(error, SizeConflict):
+                raise fork_refused(error.status, held) from error
+            raise
+
+    def _keep_evidence(
+        self,
+        contradicted: SignedCheckpoint | None,
+        held: SignedCheckpoint | None,
+        refused: SignedCheckpoint,
+        proof: Sequence[bytes],
+    ) -> None:
+        if held is None:
+            return
+        kind = "fork" if contradicted else "unproven"
+        with self._desk_lock:
+            fresh = self._evidence.keep(
+                "fork" if contradicted else "unproven", held, refused, proof, self.clock.now_ms()
+            )
+        origin, sizes = held.checkpoint.origin, (held.checkpoint.size, refused.checkpoint.size)
+        _log.warning("checkpoint refused", kind=kind, origin=origin, sizes=sizes, kept=fresh)
+
+    def upload(self, *, gzip: bool = False) -> Upload:
+        """POST /add-entries, piece by piece: feed it the body, then `finish`."""
+        limits = self.limits
+        return Upload(
+            self,
+            gzip=gzip,
+            body_bytes_max=limits.body_bytes_max,
+            packages_max=limits.packages_max,
+        )
+
+    def add_entries(self, body: bytes, *, gzip: bool = False) -> Reply:
+        """POST /add-entries with the whole body at hand."""
+        upload = self.upload(gzip=gzip)
+        return upload.feed(body) or upload.finish()
+
+    def count(self, entries: int, size: int) -> None:
+        """Count what is about to be saved. Raises QuotaFull."""
+        self.quota.take(entries, size, self.clock.now_ms())
+        if self.clock.monotonic_s() - self._usage_saved_s >= SAVE_EVERY_S:
+            self.save_usage()
+
+    def save_usage(self) -> None:
+        """Make the counts of the quota durable; the server also calls this when it ends."""
+        with self._desk_lock:
+            self._usage_saved_s = self.clock.monotonic_s()
+            new = self.quota.usage.render()
+            if new != self._usage_saved:
+                self._stores.desk.swap("usage", self._usage_saved, new)
+                self._usage_saved = new
+
+    def settle(self) -> None:
+        """Put what the logs' stores hold in write logs into plain files, where it has waited.
+
+        For a server to call about once a second: a log that is quiet for a second is settled, and
+        a busy one every ten.
+        """
+        now_s = self.clock.monotonic_s()
+        for log in list(self._logs.values()):
+            with log.lock:
+                log.settle(now_s)
+
+    # blobs
+
+    def add_blobs(self, body: bytes) -> Reply:
+        """POST /add-blobs: a canonical list of byte strings, put if absent, durable on answer."""
+        try:
+            if len(body) > self.limits.body_bytes_max:
+                raise BodyTooLarge("the body is over this embassy's limit.")
+            blobs = _byte_strings(body)
+            if any(len(blob) > self.limits.blob_bytes_max for blob in blobs):
+                raise BodyTooLarge("a blob is over this embassy's limit.", place="blob_bytes_max")
+            absent = set(self.blobs.missing([hashlib.sha256(blob).digest() for blob in blobs]))
+            fresh = [blob for blob in blobs if hashlib.sha256(blob).digest() in absent]
+            if fresh:
+                self.count(0, sum(map(len, fresh)))
+                self.blobs.put(fresh)
+            return Reply(200)
+        except EmbassyError as error:
+            return refusal(error)
+
+    def blob(self, name: str) -> Reply:
+        """GET /blobs/<sha256 in hex>."""
+        try:
+            return Reply(200, self.blobs.get(_blob_name(name)), BYTES, _IMMUTABLE)
+        except EmbassyError as error:
+            return refusal(error)
+
+    def blob_names(self, after: str = "", limit: int = 1000) -> Reply:
+        """GET /blobs: at most `limit` names greater than `after`, one a line in hex."""
+        try:
+            start = _blob_name(after) if after else b""
+            names = self.blobs.names(start, max(1, min(limit, BLOBS_LISTED_MAX)))
+            return Reply(200, "".join(f"{name.hex()}\n" for name in names).encode(), TEXT, _FRESH)
+        except EmbassyError as error:
+            return refusal(error)
+
+    def fetch_blobs(self, body: bytes) -> Reply:
+        """POST /fetch-blobs: a canonical list of names; the answer is the list of their blobs.
+
+        None stands for a blob that is not here. The list ends early after 32 MiB: ask again for the
+        rest.
+        """
+        try:
+            names = _byte_strings(body)
+            if len(names) > BLOBS_FETCHED_MAX:
+                raise BodyTooLarge(f"ask for at most {BLOBS_FETCHED_MAX} blobs at once.")
+            found: list[Value] = []
+            room = 32 * 2**20
+            for name in names:
+                blob = self._blob_or_none(name)
+                room -= len(blob or b"")
+                if room < 0 and found:
+                    break
+                found.append(blob)
+            return Reply(200, encode(found), BYTES, _FRESH)
+        except EmbassyError as error:
+            return refusal(error)
+
+    def _blob_or_none(self, name: bytes) -> bytes | None:
+        try:
+            return self.blobs.get(name)
+        except BlobMissing:
+            return None
+
+    # what custodians sign
+
+    def set_policy(self, body: bytes) -> Reply:
+        """POST /policy: the next version, signed by custodians of the old one and of the new."""
+        try:
+            with self._desk_lock:
+                if body != self._policy_data:
+                    desk = self._stores.desk
+                    self.policy = move_on(desk, self.policy, self._policy_data, body)
+                    self._policy_data = body
+                    self._open_logs()
+                    _log.info("policy replaced", version=self.policy.version)
+            return Reply(200)
+        except EmbassyError as error:
+            return refusal(error)
+
+    def pinned_policy(self) -> Reply:
+        """GET /policy."""
+        return Reply(200, self._policy_data, TEXT, _FRESH)
+
+    def seal(self, body: bytes) -> Reply:
+        """POST /seal: end a log's epoch with a succession that custodians signed.
+
+        From the moment it is durable the log's key is refused. The answer is a SealReceipt, for a
+        repeat too, and for another succession of the same log: the policy says which one counts.
+        """
+        try:
+            succession = verify_succession(body, self.policy, place="succession")
+        except JournalError as error:
+            return refusal(Refused(403, str(error)))
+        log = self._logs[succession.old_origin]
+        with log.lock:
+            log.store.put({f"seals/{succession.digest().hex()}": succession.text().encode()})
+            if log.sealed is None:
+                log.seal(body)
+                _log.warning("log sealed", origin=log.origin, size=log.mirrored_size)
+            mirrored = log.mirrored.note if log.mirrored else b""
+        name, key = self.identity.name, self.identity.statement_key
+        return Reply(200, make_seal(succession, name, mirrored, key).render(), BYTES, _FRESH)
+
+    # what readers fetch
+
+    def check_reader(self, header: str, method: str, path: str, body: bytes = b"") -> str:
+        """The name of the reader of the policy file who signed this request; see access.py.
+
+        Raises AccessDenied.
+        """
+        return check_authorization(
+            header,
+            [reader.key for reader in self.policy.readers],
+            method=method,
+            path=path,
+            embassy=self.identity.name,
+            now_s=self.clock.now_ms() // 1000,
+            body=body,
+        )
+
+    def checkpoint(self, log_hash: str) -> Reply:
+        """GET /<origin hash>/checkpoint: the mirror checkpoint, with our cosignature."""
+        log = self._by_hash.get(log_hash)
+        if log is None or log.mirrored is None:
+            return refusal(Refused(404, "this embassy has cosigned no such log."))
+        return Reply(200, log.mirrored.note, TEXT, _FRESH)
+
+    def tile(self, log_hash: str, path: str) -> Reply:
+        """GET /<origin hash>/tile/...: a hash tile or an entry bundle."""
+        log = self._by_hash.get(log_hash)
+        try:
+            if log is None:
+                raise Refused(404, "this embassy mirrors no such log.")
+            parse_tile_path(path)
+            return Reply(200, log.store.get(path), BYTES, _IMMUTABLE)
+        except (PathInvalid, TileMissing):
+            return refusal(Refused(404, "there is no such tile."))
+        except Refused as error:
+            return refusal(error)
+
+    def evidence(self) -> Reply:
+        """GET /evidence: what was refused and kept, a JSON list."""
+        with self._desk_lock:
+            records = self._evidence.records()
+        return Reply(200, b"[" + b",\n".join(records) + b"]\n", JSON, _FRESH)
+
+    def standing(self, origin: str, index: int, leaf: bytes) -> Standing | None:
+        """What stands at `index` of a log, for the check page; None for a log not cosigned here.
+
+        `leaf` is a leaf hash of 32 bytes. Only entries below the mirror checkpoint count.
+        """
+        log = self._logs.get(origin)
+        if log is None or log.mirrored is None:
+            return None
+        with log.lock:
+            mirrored = log.mirrored
+            size = mirrored.checkpoint.size
+            stands = log.tree.leaf_hash(index) == leaf if 0 <= index < size else None
+        return Standing(origin, size, mirrored.at_s, stands)
+
+    def health(self) -> dict[str, Value]:
+        """Sizes and counts for /healthz and `kulla status`; nothing personal, nothing secret."""
+        logs: list[Value] = [
+            {
+                "origin": log.origin,
+                "size": log.mirrored_size,
+                "cosigned_at_s": log.mirrored.at_s if log.mirrored else 0,
+                "pending": log.pending.checkpoint.size if log.pending else 0,
+                "next_entry": log.next_entry,
+                "sealed": log.sealed is not None,
+            }
+            for log in list(self._logs.values())
+        ]
+        with self._desk_lock:
+            forks, unproven = self._evidence.count("fork"), self._evidence.count("unproven")
+        return {
+            "name": self.identity.name,
+            "policy_version": self.policy.version,
+            "logs": logs,
+            "forks_refused": forks,
+            "unproven_refused": unproven,
+        }
+
+
+def _read_usage(desk: TileStore) -> bytes | None:
+    try:
+        return desk.get("usage")
+    except TileMissing:
+        return None
+
+
+def _read_checkpoint_body(body: bytes) -> tuple[int, list[bytes], Note, str]:
+    """The old size, proof, note and origin of an add-checkpoint request. Raises BodyInvalid."""
+    head, blank, rest = body.partition(b"\n\n")
+    try:
+        first, *lines = head.decode("ascii").split("\n")
+    except UnicodeDecodeError as error:
+        raise BodyInvalid("the lines above the checkpoint are not ASCII.") from error
+    if not blank or not first.startswith("old "):
+        raise BodyInvalid("the body must read: old <size>, proof lines, an empty line, a note.")
+    if len(lines) > PROOF_LINES_MAX:
+        raise BodyInvalid(f"a proof has at most {PROOF_LINES_MAX} lines.")
+    try:
+        old_size = parse_decimal(first[4:], place="line 1")
+        proof = [decode_base64(line, place=f"line {at}") for at, line in enumerate(lines, 2)]
+        note = parse_note(rest, place="checkpoint")
+        origin = parse_checkpoint(note.text, place="checkpoint").origin
+    except JournalError as error:
+        raise BodyInvalid(error.message, place=error.place) from error
+    if any(len(value) != 32 for value in proof):
+        raise BodyInvalid("a hash of the proof has not 32 bytes.")
+    return old_size, proof, note, origin
+
+
+def _verified(note: Note, log: MirroredLog) -> SignedCheckpoint:
+    """The checkpoint with the log's signature alone. Raises Refused (403)."""
+    try:
+        open_note(note, [log.key])
+    except JournalError as error:
+        raise Refused(403, str(error)) from error
+    return SignedCheckpoint(parse_checkpoint(note.text), only_log_signature(note, log.key))
+
+
+def _byte_strings(body: bytes) -> list[bytes]:
+    try:
+        values = decode(body, place="body")
+    except NotCanonical as error:
+        raise BodyInvalid(error.message, place=error.place) from error
+    if not isinstance(values, list) or not all(isinstance(value, bytes) for value in values):
+        raise BodyInvalid("the body must be a list of byte strings.", place="body")
+    return values
+
+
+def _blob_name(text: str) -> bytes:
+    try:
+        name = bytes.fromhex(text)
+    except ValueError:
+        name = b""
+    if len(name) != 32 or name.hex() != text:
+        raise BlobMissing("this is not the name of a blob.", remedy="Ask for 64 hex digits.")
+    return name

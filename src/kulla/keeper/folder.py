@@ -1,0 +1,99 @@
+"""The keeper's folder at a home.
+
+    master.key     32 bytes, mode 0600: wraps subjects' keys for daily use
+    recovery.pub   the public half of the recovery key, to which each new key is wrapped
+    keeper.sqlite  the wrapped keys
+    openings.log   who had what opened, one JSON object a line; only ever appended to
+    keeper.lock    held by the one keeper that runs on the folder
+
+Whoever copies the whole folder can open what he has copied elsewhere: the master key lies beside
+what it wraps. Custody (a key in hardware, or given by custodians at each start) will replace the
+file; `MasterKey` is the place.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from kulla.keeper.errors import KeeperFolderInvalid
+from kulla.keeper.port import Adopted
+from kulla.keeper.sealing import KEY_BYTES
+from kulla.keeper.wrapping import RecoveryPublic
+from kulla.kernel.edges import Entropy, SystemClock, SystemEntropy
+
+MASTER_KEY = "master.key"
+RECOVERY_PUBLIC = "recovery.pub"
+KEYS = "keeper.sqlite"
+OPENINGS = "openings.log"
+LOCK = "keeper.lock"
+
+
+def init(folder: Path, recovery_public: bytes, entropy: Entropy) -> None:
+    """Make the folder of a new keeper, with a master key of its own; durable on return.
+
+    Raises RecoveryKeyInvalid, and KeeperFolderInvalid where there is a keeper already: a master
+    key is never overwritten.
+    """
+    RecoveryPublic(recovery_public)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    # The master key comes last: a folder that has one is whole.
+    if (folder / MASTER_KEY).exists():
+        raise KeeperFolderInvalid(
+            "there is a keeper in this folder already.",
+            place=str(folder),
+            remedy="Use it, or move it away first.",
+        )
+    _write(folder / RECOVERY_PUBLIC, recovery_public)
+    _write(folder / MASTER_KEY, entropy.random_bytes(KEY_BYTES))
+    _sync_folder(folder.parent)
+
+
+def adopt(folder: Path, recovery_private: bytes, blobs: Iterable[bytes]) -> Adopted:
+    """Take over the keys in `blobs` into the folder of a keeper that is not running.
+
+    See Keeper.adopt. Raises KeeperFolderInvalid, RecoveryKeyInvalid.
+    """
+    from kulla.keeper.local import LocalKeeper
+
+    keeper = LocalKeeper(folder, SystemClock(), SystemEntropy())
+    try:
+        return keeper.adopt(recovery_private, blobs)
+    finally:
+        keeper.close()
+
+
+def read(folder: Path, name: str) -> bytes:
+    """A file of the folder. Raises KeeperFolderInvalid where it is missing."""
+    try:
+        return (folder / name).read_bytes()
+    except OSError as error:
+        raise KeeperFolderInvalid(
+            f"this file of the keeper can't be read ({error.strerror}).",
+            place=str(folder / name),
+            remedy="Make a keeper folder with `kulla init`, or adopt the keys at a new home.",
+        ) from error
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Put a small file in its place whole and durable, readable by its owner alone."""
+    half = path.with_name(path.name + ".half")
+    half.unlink(missing_ok=True)
+    descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        os.write(descriptor, data)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    half.rename(path)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

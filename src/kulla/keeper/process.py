@@ -1,0 +1,195 @@
+"""The keeper as a process of its own, so that keys lie in no web worker's memory.
+
+It answers over a ZeroMQ ROUTER socket in the run folder (mode 0700: who can open it is home). One
+thread seals and opens; another makes and adopts keys, whose public-key work and fsync would keep
+bookings waiting.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import structlog
+import zmq
+
+from kulla.keeper import wire
+from kulla.keeper.errors import AskMalformed, KeeperError
+from kulla.keeper.local import LocalKeeper
+from kulla.keeper.port import Keeper
+from kulla.kernel.edges import SystemClock, SystemEntropy
+
+log = structlog.get_logger()
+
+_POLL_MS = 200
+_TAKE_AT_ONCE = 256
+# The thread that makes keys holds the interpreter's lock for as long as this at a time.
+_SWITCH_S = 0.0005
+
+Token = tuple[bytes, bytes]
+Ask = Callable[[Keeper, Mapping[str, Any]], Any]
+
+
+def _seal(keeper: Keeper, ask: Mapping[str, Any]) -> Any:
+    return keeper.seal(
+        wire.text(ask, "subject"), wire.text_map(ask, "fields"), wire.text(ask, "purpose")
+    )
+
+
+def _open(keeper: Keeper, ask: Mapping[str, Any]) -> Any:
+    return keeper.open(
+        wire.text(ask, "subject"),
+        wire.bytes_map(ask, "sealed"),
+        wire.text(ask, "purpose"),
+        wire.text(ask, "asker"),
+        wire.text(ask, "reason"),
+    )
+
+
+def _wrapped(keeper: Keeper, ask: Mapping[str, Any]) -> Any:
+    return [list(pair) for pair in keeper.wrapped(wire.bytes_list(ask, "names")).items()]
+
+
+def _enrol(keeper: Keeper, ask: Mapping[str, Any]) -> Any:
+    return [list(enrolled) for enrolled in keeper.enrol(wire.number(ask, "count"))]
+
+
+def _adopt(keeper: Keeper, ask: Mapping[str, Any]) -> Any:
+    adopted = keeper.adopt(wire.data(ask, "recovery_private"), wire.bytes_list(ask, "blobs"))
+    return [adopted.subjects, list(adopted.refused)]
+
+
+_AT_ONCE: Mapping[str, Ask] = {"seal": _seal, "open": _open, "wrapped": _wrapped}
+_BESIDE: Mapping[str, Ask] = {"enrol": _enrol, "adopt": _adopt}
+
+
+class KeeperProcess:
+    """A keeper behind its socket; `run` returns after `stop`."""
+
+    def __init__(self, keeper: Keeper, run_folder: Path) -> None:
+        """Bind the socket; from here on questions are kept, and answered once `run` runs."""
+        self._keeper = keeper
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.instance()
+        self._door = self._context.socket(zmq.ROUTER)
+        self._door.set(zmq.MAXMSGSIZE, wire.FRAME_MAX_BYTES)
+        self._door.set(zmq.SNDHWM, 100_000)
+        self._door.set(zmq.RCVHWM, 100_000)
+        self._door.bind(f"ipc://{run_folder / wire.SOCKET}")
+        self._bell = self._context.socket(zmq.PULL)
+        self._bell_address = f"inproc://keeper-{id(self)}"
+        self._bell.bind(self._bell_address)
+        self._made: SimpleQueue[tuple[Token, bytes]] = SimpleQueue()
+        # What the other thread has to do: a question that is asked again is not done again.
+        self._under_way: set[Token] = set()
+        self._ringing = threading.local()
+        self._beside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="keeper-enrol")
+        self._stopping = False
+
+    def stop(self) -> None:
+        """End `run` soon; may be called from a signal handler or another thread."""
+        self._stopping = True
+
+    def run(self) -> None:
+        """Answer until `stop`."""
+        poller = zmq.Poller()
+        poller.register(self._door, zmq.POLLIN)
+        poller.register(self._bell, zmq.POLLIN)
+        try:
+            while not self._stopping:
+                ready = dict(poller.poll(_POLL_MS))
+                if self._bell in ready:
+                    self._hand_over()
+                if self._door in ready:
+                    self._listen()
+        finally:
+            self._beside.shutdown(wait=True)
+            self._hand_over()
+            self._door.close(linger=200)
+            self._bell.close(linger=0)
+
+    def _listen(self) -> None:
+        """Answer the questions that wait at the door, some at a time."""
+        for _ in range(_TAKE_AT_ONCE):
+            frames = self._door.recv_multipart()
+            if len(frames) == 3:
+                self._take((frames[0], frames[1]), frames[2])
+            if not self._door.get(zmq.EVENTS) & zmq.POLLIN:
+                return
+
+    def _take(self, token: Token, frame: bytes) -> None:
+        try:
+            ask = wire.parse(frame)
+            kind = ask.get("ask")
+            if isinstance(kind, str) and kind in _BESIDE:
+                if token not in self._under_way:
+                    self._under_way.add(token)
+                    self._beside.submit(self._work_beside, token, _BESIDE[kind], ask)
+                return
+            if not isinstance(kind, str) or kind not in _AT_ONCE:
+                raise AskMalformed("the keeper answers no such question.", place="ask")
+            reply = wire.answer(_AT_ONCE[kind](self._keeper, ask))
+        except KeeperError as error:
+            reply = wire.failure(error)
+        self._send(token, reply)
+
+    def _work_beside(self, token: Token, work: Ask, ask: Mapping[str, Any]) -> None:
+        """On the other thread: do it, leave the answer, ring the bell."""
+        try:
+            reply = wire.answer(work(self._keeper, ask))
+        except KeeperError as error:
+            reply = wire.failure(error)
+        except Exception as error:
+            # Whoever asked hears of it; sealing and opening go on.
+            log.exception("keeper could not do it", error=type(error).__name__)
+            reply = wire.failure(
+                KeeperError(f"the keeper could not do it ({type(error).__name__}).")
+            )
+        self._made.put((token, reply))
+        if not hasattr(self._ringing, "bell"):
+            self._ringing.bell = self._context.socket(zmq.PUSH)
+            self._ringing.bell.set(zmq.LINGER, 0)
+            self._ringing.bell.connect(self._bell_address)
+        self._ringing.bell.send(b"")
+
+    def _hand_over(self) -> None:
+        """Send what the other thread has done."""
+        while True:
+            try:
+                self._bell.recv(zmq.NOBLOCK)
+            except zmq.Again:
+                break
+        while not self._made.empty():
+            token, reply = self._made.get()
+            self._under_way.discard(token)
+            self._send(token, reply)
+
+    def _send(self, token: Token, reply: bytes) -> None:
+        try:
+            self._door.send_multipart([*token, reply], zmq.NOBLOCK)
+        except zmq.ZMQError:
+            # Whoever asked is gone; asking again is safe for every question.
+            log.warning("keeper's answer dropped")
+
+
+def serve(folder: Path, run_folder: Path, ready: Callable[[str], None]) -> None:
+    """Run the keeper of `folder` until SIGTERM; `ready` is called once its socket answers.
+
+    The socket is `run_folder`/keeper.sock; the run folder must be its owner's alone (mode 0700).
+    Raises KeeperFolderInvalid.
+    """
+    sys.setswitchinterval(_SWITCH_S)
+    keeper = LocalKeeper(folder, SystemClock(), SystemEntropy())
+    process = KeeperProcess(keeper, run_folder)
+    signal.signal(signal.SIGTERM, lambda *_: process.stop())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ready("keeper")
+    try:
+        process.run()
+    finally:
+        keeper.close()

@@ -1,0 +1,123 @@
+"""What happens to every request on its way to a page, kept lean: each line is paid by everybody."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, cast
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.utils import translation
+from django.utils.cache import patch_vary_headers
+
+from kulla.kernel.service import Actor, Role
+from kulla.portal import errors
+from kulla.portal.edge import installed
+from kulla.portal.sessions import ROLE, SUBJECT
+from kulla.services.pages import PageRequest
+
+Handler = Callable[[HttpRequest], HttpResponse]
+
+_HEADERS: Final = {
+    # No script at all, nothing from elsewhere, nothing inline: what is injected does not run.
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+        "base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Frame-Options": "DENY",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Permissions-Policy": (
+        "camera=(), geolocation=(), microphone=(), payment=(), usb=(), browsing-topics=()"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+BODY_BYTES_MAX: Final = 1024 * 1024
+"""No page takes more than a receipt, and that is at most 768 KiB."""
+
+_HSTS: Final = "max-age=63072000; includeSubDomains"
+_LANGUAGE_COOKIE_AGE_S: Final = 365 * 24 * 3600
+
+
+def security_headers(handle: Handler) -> Handler:
+    """Every answer has the same strict headers; pages are kept by no cache unless they say so."""
+    headers = _HEADERS | ({"Strict-Transport-Security": _HSTS} if settings.KULLA.tls else {})
+    proxies = settings.KULLA.proxies
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        if proxies:
+            _believe_proxy(request, proxies)
+        request.get_host()  # raises DisallowedHost, which becomes the page for a bad request
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        if length.isdecimal() and int(length) > BODY_BYTES_MAX:
+            with translation.override(settings.LANGUAGE_CODE):
+                response = errors.too_big(request)
+        else:
+            response = handle(request)
+        for name, value in headers.items():
+            response[name] = value
+        if "Cache-Control" not in response:
+            response["Cache-Control"] = "private, no-store"
+        return response
+
+    return answer
+
+
+def _believe_proxy(request: HttpRequest, proxies: frozenset[str]) -> None:
+    """Take the client's address and scheme from a proxy that is known, and from nobody else."""
+    meta = request.META
+    if meta.get("REMOTE_ADDR") not in proxies:
+        return
+    if meta.get("HTTP_X_FORWARDED_PROTO") == "https":
+        meta["wsgi.url_scheme"] = request.environ["wsgi.url_scheme"] = "https"  # type: ignore[attr-defined]
+    # The last address is the one that our own proxy saw; those before it anybody can make up.
+    nearest = meta.get("HTTP_X_FORWARDED_FOR", "").rpartition(",")[2].strip()
+    if nearest:
+        meta["REMOTE_ADDR"] = nearest
+
+
+def language(handle: Handler) -> Handler:
+    """Albanian, unless the person chose otherwise: `?lang=en` once, then a cookie."""
+    known = frozenset(code for code, _ in settings.LANGUAGES)
+    default: str = settings.LANGUAGE_CODE
+    cookie = settings.LANGUAGE_COOKIE_NAME
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        chosen = request.GET.get("lang") if request.META["QUERY_STRING"] else None
+        kept = request.COOKIES.get(cookie, default)
+        code = next((code for code in (chosen, kept) if code and code in known), default)
+        translation.activate(code)
+        request.LANGUAGE_CODE = code
+        response = handle(request)
+        response["Content-Language"] = code
+        patch_vary_headers(response, ("Cookie",))
+        if chosen == code:
+            response.set_cookie(
+                cookie,
+                code,
+                max_age=_LANGUAGE_COOKIE_AGE_S,
+                secure=settings.KULLA.tls,
+                httponly=True,
+                samesite="Lax",
+            )
+        return response
+
+    return answer
+
+
+def tower(handle: Handler) -> Handler:
+    """Each request knows its tower and who is signed in; see PageRequest."""
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        page_request = cast(PageRequest, request)
+        edges = installed()
+        page_request.tower = edges.tower
+        page_request.clock = edges.clock
+        page_request.entropy = edges.entropy
+        session = request.session
+        subject = session.get(SUBJECT) if session.session_key else None
+        page_request.actor = Actor(cast(Role, session[ROLE]), subject) if subject else None
+        return handle(request)
+
+    return answer

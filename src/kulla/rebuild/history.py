@@ -1,0 +1,126 @@
+"""Which history to rebuild, epoch by epoch.
+
+The newest epoch counts as embassies hold it, each one before it as the next one's first act
+adopted it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import structlog
+
+from kulla.embassy.errors import EmbassyError
+from kulla.embassy.settle import Settlement, View, settle
+from kulla.journal.checkpoints import Checkpoint, verified_cosigners, verify_signed
+from kulla.journal.entries import JournalKey
+from kulla.journal.errors import JournalError, SignatureInvalid
+from kulla.journal.merkle import EMPTY_ROOT, verify_consistency
+from kulla.journal.policy_file import PolicyFile
+from kulla.journal.store import TileStore
+from kulla.journal.tree import Tree
+from kulla.kernel.errors import KullaError
+from kulla.rebuild.chain import EpochPlan, read_opening
+from kulla.rebuild.sources import Source
+
+log = structlog.get_logger()
+
+
+class HistoryUnclear(KullaError):
+    """The epochs that embassies hold do not make one chain."""
+
+
+def view_of(source: Source, policy: PolicyFile, origin: str) -> View:
+    """What one embassy holds of a log: its checkpoint with both signatures verified.
+
+    Raises EmbassyError or JournalError where it does not answer or what it says does not verify.
+    """
+    note = source.checkpoint(origin)
+    if note is None:
+        return View(source.name, Checkpoint(origin, 0, EMPTY_ROOT), lambda _: EMPTY_ROOT)
+    embassy = policy.embassy(source.name)
+    known = next((known for known in policy.logs if known.key.name == origin), None)
+    if embassy is None or known is None:
+        raise HistoryUnclear(f"the policy names no '{source.name}' or no log '{origin}'.")
+    checkpoint = verify_signed(note, known.key, place=source.name)
+    if not verified_cosigners(note, [embassy.key], place=source.name):
+        raise SignatureInvalid("the embassy did not cosign what it shows.", place=source.name)
+    return View(source.name, checkpoint, _root_at(source.tiles(origin), checkpoint))
+
+
+def _root_at(store: TileStore, checkpoint: Checkpoint) -> Callable[[int], bytes]:
+    """Roots at smaller sizes, computed over the embassy's tiles and proven to lead to its root."""
+    tree: list[Tree] = []
+
+    def root_at(size: int) -> bytes:
+        if not tree:
+            tree.append(Tree.load(store, checkpoint.size))
+        if size == 0:
+            return EMPTY_ROOT
+        root = tree[0].root_at(size)
+        proof = tree[0].consistency_proof(size, checkpoint.size)
+        verify_consistency(size, root, checkpoint.size, checkpoint.root, proof)
+        return root
+
+    return root_at
+
+
+def settle_log(
+    sources: Sequence[Source], policy: PolicyFile, origin: str, only: Sequence[str] | None = None
+) -> Settlement:
+    """Settle one epoch's log over the sources that can say; see embassy.settle.
+
+    `only` names the sources whose word counts (those that sealed). Raises NotSettled.
+    """
+    views = []
+    for source in sources:
+        if only is not None and source.name not in only:
+            continue
+        try:
+            views.append(view_of(source, policy, origin))
+        except (EmbassyError, JournalError, HistoryUnclear) as error:
+            log.warning("source can't say", source=source.name, origin=origin, error=str(error))
+    return settle(views, policy.n, policy.quorum_k)
+
+
+def plan_history(
+    sources: Sequence[Source],
+    policy: PolicyFile,
+    keys: Mapping[bytes, JournalKey],
+    newest: Settlement,
+) -> list[EpochPlan]:
+    """The plan to replay all epochs up to `newest`, oldest first.
+
+    `newest` is the settlement of the newest epoch that counts. Raises HistoryUnclear, NotSettled,
+    or what opening an epoch's first entry raises.
+    """
+    origins = [known.key.name for known in policy.logs]
+    number = origins.index(newest.checkpoint.origin)
+    ends: list[tuple[str, int, bytes]] = []
+    size, root = newest.checkpoint.size, newest.checkpoint.root
+    for at in range(number, -1, -1):
+        origin = origins[at]
+        ends.append((origin, size, root))
+        if at == 0:
+            break
+        stores = [(source.name, source.tiles(origin)) for source in sources]
+        opening = read_opening(EpochPlan(origin, 0, size, root, stores), keys) if size else None
+        if opening is None:
+            settled = settle_log(sources, policy, origins[at - 1]).checkpoint
+            size, root = settled.size, settled.root
+        elif opening.old_origin != origins[at - 1]:
+            raise HistoryUnclear(
+                f"its first act adopts '{opening.old_origin}', the policy lists "
+                f"'{origins[at - 1]}' before it.",
+                place=origin,
+                remedy="Keep all folders as they are and ask the custodians.",
+            )
+        else:
+            size, root = opening.adopted_size, opening.adopted_root
+    plans: list[EpochPlan] = []
+    base = 0
+    for origin, size, root in reversed(ends):
+        stores = [(source.name, source.tiles(origin)) for source in sources]
+        plans.append(EpochPlan(origin, base, size, root, stores))
+        base += size
+    return plans

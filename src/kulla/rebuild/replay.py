@@ -1,0 +1,150 @@
+"""Replay: verified entries are opened and applied, in bulk, resumably, in bounded memory.
+
+The registers that come out equal those of the live path, row by row. After a stop or a crash the
+replay goes on where its last transaction ended.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from kulla.journal.entries import OpenedEntry, parse_act
+from kulla.journal.errors import JournalError
+from kulla.kernel.errors import KullaError
+from kulla.kernel.rows import Table
+from kulla.kernel.service import Act, Actor, Service
+from kulla.registers.apply import apply_act, list_case
+from kulla.registers.bulk import BulkRows
+from kulla.registers.own import TOWER, applied, note_applied
+
+ROWS_PER_TRANSACTION = 50_000
+
+
+class EntryDoesNotFit(KullaError):
+    """An entry is in the journal, but what it holds can't be opened or read."""
+
+
+class Opens(Protocol):
+    """Opens entries (journal.entries.Opener)."""
+
+    def open(self, entry: bytes, *, place: str = "") -> OpenedEntry:
+        """The plaintext, its commitment checked; raises EntryInvalid."""
+        ...
+
+
+@dataclass(slots=True)
+class Replayed:
+    """What a replay did. `cases` holds at most 100 (position, reason) of those it counted."""
+
+    acts: int = 0
+    case_count: int = 0
+    cases: list[tuple[int, str]] = field(default_factory=list)
+
+    def note(self, position: int, reason: str) -> None:
+        """Count a case."""
+        self.case_count += 1
+        if len(self.cases) < 100:
+            self.cases.append((position, reason))
+
+
+class Replay:
+    """Applies acts to one register file. The only writer of the file while it runs."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        tables: Iterable[Table],
+        services: Mapping[str, Service],
+        *,
+        go_on: bool = False,
+    ) -> None:
+        self._connection = connection
+        self._rows = BulkRows(connection, tables)
+        self._services = {**services, TOWER.name: TOWER}
+        self._go_on = go_on
+        self.report = Replayed()
+
+    @property
+    def position(self) -> int:
+        """The position of the next act to apply, as the last transaction left it."""
+        return applied(self._rows)
+
+    def run(
+        self,
+        bundles: Iterable[tuple[int, Sequence[bytes]]],
+        opener: Opens,
+        base: int,
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        """Apply the entries of one epoch whose first act has position `base`.
+
+        `bundles` gives (index of the first entry, entries), verified, in order, from the entry
+        that `position` names. `progress` is told the next position now and then.
+
+        Raises EntryDoesNotFit, with the entry's index, for an entry that can't be opened, unless
+        `go_on`: then it is listed as a case, as an act that can't be applied always is.
+        """
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            position = self.position
+            for first, entries in bundles:
+                if base + first > position:
+                    raise EntryDoesNotFit(
+                        f"entries from {position - base} on are missing.", place=f"entry {first}"
+                    )
+                for index, entry in enumerate(entries[position - base - first :], position - base):
+                    self._one(entry, opener, index, base)
+                    position += 1
+                if self._rows.changed_count >= ROWS_PER_TRANSACTION:
+                    self._commit(position)
+                    self._connection.execute("BEGIN IMMEDIATE")
+                    progress(position)
+            self._commit(position)
+            progress(position)
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+
+    def _one(self, entry: bytes, opener: Opens, index: int, base: int) -> None:
+        position = base + index
+        try:
+            opened = opener.open(entry, place="")
+            act = parse_act(opened.plaintext, position)
+        except JournalError as error:
+            if not self._go_on:
+                raise EntryDoesNotFit(
+                    f"this entry can't be opened: {error}",
+                    place=f"entry {index} (position {position})",
+                    remedy="Look at it with the custodians; --go-on lists it as a case instead.",
+                ) from error
+            unknown = Act(position, "", "", 0, 0, Actor("operator", ""), b"", {})
+            list_case(self._rows, unknown, error)
+            self.report.note(position, str(error))
+            self._rows.keep()
+            self.report.acts += 1
+            return
+        try:
+            apply_act(self._services, self._rows, act)
+        except Exception as error:
+            self._rows.take_back()
+            list_case(self._rows, act, error)
+            self.report.note(position, str(error))
+        self._rows.keep()
+        self.report.acts += 1
+
+    def _commit(self, position: int) -> None:
+        note_applied(self._rows, position)
+        self._rows.flush()
+        self._connection.execute("COMMIT")
+
+
+def plain_bundles(
+    entries: Sequence[bytes], first: int = 0
+) -> Iterator[tuple[int, Sequence[bytes]]]:
+    """Entries that are already verified, as one bundle."""
+    if entries:
+        yield first, entries

@@ -1,0 +1,131 @@
+"""Where a rebuild reads from: an embassy over HTTP, or the folder of one that was brought here."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import NoReturn, Protocol
+
+from kulla.embassy.blobs import SqliteBlobs
+from kulla.embassy.client import EmbassyClient
+from kulla.embassy.errors import BlobMissing, EmbassyError, Refused
+from kulla.embassy.folder import blobs_path, read_log
+from kulla.journal.errors import StoreFailed, TileMissing
+from kulla.journal.store import TileStore
+
+
+class Source(Protocol):
+    """One embassy's copy. `name` is the embassy's name in the policy. Not for two threads."""
+
+    name: str
+
+    def checkpoint(self, origin: str) -> bytes | None:
+        """The mirror checkpoint of a log as it was cosigned, or None; verify it."""
+        ...
+
+    def tiles(self, origin: str) -> TileStore:
+        """The log's tiles, for reading; verify them."""
+        ...
+
+    def blobs(self, names: Iterable[bytes]) -> Iterator[tuple[bytes, bytes | None]]:
+        """(name, blob or None) for each name, each blob checked against its name."""
+        ...
+
+
+class EmbassyTiles:
+    """A TileStore over an embassy's HTTP: reads only."""
+
+    def __init__(self, client: EmbassyClient, origin: str) -> None:
+        self._client = client
+        self._origin = origin
+
+    def get(self, path: str) -> bytes:
+        """See TileStore."""
+        try:
+            return self._client.tile(self._origin, path)
+        except Refused as error:
+            if error.status == 404:
+                raise TileMissing("the embassy has no such tile.", place=path) from error
+            raise
+
+    def put(self, items: Mapping[str, bytes]) -> None:  # noqa: ARG002
+        """Refused: an embassy's tiles grow by its own protocol alone."""
+        self._refuse()
+
+    def swap(self, name: str, old: bytes | None, new: bytes) -> None:  # noqa: ARG002
+        """Refused, like `put`."""
+        self._refuse()
+
+    def drop(self, paths: Iterable[str]) -> None:  # noqa: ARG002
+        """Refused, like `put`."""
+        self._refuse()
+
+    def names(self, prefix: str) -> list[str]:  # noqa: ARG002
+        """Refused: an embassy does not list its tiles."""
+        self._refuse()
+
+    def _refuse(self) -> NoReturn:
+        raise StoreFailed("an embassy's tiles can only be read here.", place=self._client.url)
+
+
+class HttpSource:
+    """An embassy that answers."""
+
+    def __init__(self, client: EmbassyClient) -> None:
+        self.name = client.name
+        self.client = client
+
+    def checkpoint(self, origin: str) -> bytes | None:
+        """See Source."""
+        try:
+            return self.client.checkpoint(origin)
+        except Refused as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def tiles(self, origin: str) -> TileStore:
+        """See Source."""
+        return EmbassyTiles(self.client, origin)
+
+    def blobs(self, names: Iterable[bytes]) -> Iterator[tuple[bytes, bytes | None]]:
+        """See Source."""
+        for name, blob in self.client.fetch_blobs(names):
+            yield name, _checked(name, blob)
+
+
+class FolderSource:
+    """The folder of an embassy that does not run, or a copy of it; opened for reading only."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.name = name
+        self._folder = folder
+
+    def checkpoint(self, origin: str) -> bytes | None:
+        """See Source."""
+        try:
+            return self.tiles(origin).get("checkpoint")
+        except (TileMissing, StoreFailed):
+            return None
+
+    def tiles(self, origin: str) -> TileStore:
+        """See Source."""
+        return read_log(self._folder, origin)
+
+    def blobs(self, names: Iterable[bytes]) -> Iterator[tuple[bytes, bytes | None]]:
+        """See Source."""
+        store = SqliteBlobs(blobs_path(self._folder), read_only=True)
+        try:
+            for name in names:
+                try:
+                    yield name, _checked(name, store.get(name))
+                except (BlobMissing, EmbassyError):
+                    yield name, None
+        finally:
+            store.close()
+
+
+def _checked(name: bytes, blob: bytes | None) -> bytes | None:
+    fits = blob is not None and hashlib.sha256(blob).digest() == name
+    return blob if fits else None

@@ -1,0 +1,128 @@
+"""Registers in a SQLite file: opening, schema, and rows that are written as they change.
+
+Durability: `synchronous=FULL` in WAL mode, so a transaction is on the disk when COMMIT returns.
+Readers in other processes see only whole transactions.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from kulla.kernel.errors import KullaError
+from kulla.kernel.rows import Cell, Column, Row, Table
+
+_SQL_TYPES = {"int": "INTEGER", "text": "TEXT", "bytes": "BLOB"}
+
+
+class RegistersBroken(KullaError):
+    """A register file that can't be opened or has another schema than this release expects."""
+
+
+def open_registers(path: Path, *, create: bool = False) -> sqlite3.Connection:
+    """Open a register file for its one writer; makes it where `create` says so.
+
+    Raises RegistersBroken where the file is missing or is not a database.
+    """
+    if not create and not path.exists():
+        raise RegistersBroken(
+            "there is no register file here.",
+            place=str(path),
+            remedy="Rebuild it from the embassies: kulla rebuild.",
+        )
+    try:
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA busy_timeout=10000")
+        connection.execute("PRAGMA cache_size=-65536")
+    except sqlite3.DatabaseError as error:
+        raise RegistersBroken(
+            f"this is not a usable register file ({error}).",
+            place=str(path),
+            remedy="Move it away and rebuild: kulla rebuild.",
+        ) from error
+    if create:
+        _sync_folder(path.parent)
+    return connection
+
+
+def create_tables(connection: sqlite3.Connection, tables: Iterable[Table]) -> None:
+    """Make those of `tables` that are not there yet, with their indexes."""
+    for table in tables:
+        columns = ", ".join(_column_sql(column, table) for column in table.columns)
+        connection.execute(f'CREATE TABLE IF NOT EXISTS "{table.name}" ({columns}) WITHOUT ROWID')
+        for columns_of_index in table.indexes:
+            name = f"{table.name}_{'_'.join(columns_of_index)}"
+            listed = ", ".join(f'"{column}"' for column in columns_of_index)
+            connection.execute(f'CREATE INDEX IF NOT EXISTS "{name}" ON "{table.name}" ({listed})')
+
+
+def _column_sql(column: Column, table: Table) -> str:
+    key = " PRIMARY KEY" if column.name == table.key else ""
+    null = "" if column.nullable else " NOT NULL"
+    return f'"{column.name}" {_SQL_TYPES[column.kind]}{null}{key}'
+
+
+class Statements:
+    """The SQL of one table, made once."""
+
+    def __init__(self, table: Table) -> None:
+        columns = ", ".join(f'"{column.name}"' for column in table.columns)
+        marks = ", ".join("?" for _ in table.columns)
+        self.table = table
+        self.names = tuple(column.name for column in table.columns)
+        self.select = f'SELECT {columns} FROM "{table.name}"'  # noqa: S608 (names are ours)
+        self.get = f'{self.select} WHERE "{table.key}" = ?'
+        self.put = f'INSERT OR REPLACE INTO "{table.name}" ({columns}) VALUES ({marks})'  # noqa: S608
+        self.drop = f'DELETE FROM "{table.name}" WHERE "{table.key}" = ?'  # noqa: S608
+
+
+class LiveRows:
+    """Rows that are written through to SQLite at once, in the transaction the caller opened.
+
+    See kulla.kernel.rows.Rows for what each method promises.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, tables: Iterable[Table]) -> None:
+        self._execute = connection.execute
+        self._statements = {table.name: Statements(table) for table in tables}
+
+    def get(self, table: str, key: Cell) -> Row | None:
+        """See RowsByKey."""
+        statements = self._statements[table]
+        found = self._execute(statements.get, (key,)).fetchone()
+        return None if found is None else dict(zip(statements.names, found, strict=True))
+
+    def put(self, table: str, row: Mapping[str, Cell]) -> None:
+        """See RowsByKey."""
+        statements = self._statements[table]
+        self._execute(statements.put, [row[name] for name in statements.names])
+
+    def drop(self, table: str, key: Cell) -> None:
+        """See RowsByKey."""
+        self._execute(self._statements[table].drop, (key,))
+
+    def find(self, table: str, limit: int = 1000, **equal: Cell) -> list[Row]:
+        """See Rows."""
+        statements = self._statements[table]
+        wanted = " AND ".join(f'"{name}" = ?' for name in equal) or "1"
+        sql = f'{statements.select} WHERE {wanted} ORDER BY "{statements.table.key}" LIMIT ?'
+        rows = self._execute(sql, (*equal.values(), limit))
+        return [dict(zip(statements.names, row, strict=True)) for row in rows]
+
+
+def dump(connection: sqlite3.Connection, table: Table) -> list[tuple[Cell, ...]]:
+    """Every row of a table in order of its key: what 'equal, row by row' compares."""
+    statements = Statements(table)
+    return connection.execute(f'{statements.select} ORDER BY "{table.key}"').fetchall()
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,264 @@
+"""Steps 2 and 3 of an act's life: a batch of commands becomes acts in one transaction.
+
+For each command, in order: what is known is gathered, the policy decides, its acts are sealed into
+entries and applied. Registers and pending entries commit together; either all of a batch is on the
+disk when `write` returns, or none of it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import structlog
+
+from kulla.journal.entries import act_plaintext
+from kulla.kernel.canonical import Value
+from kulla.kernel.edges import Clock
+from kulla.kernel.errors import KullaError
+from kulla.kernel.service import Act, Actor, Asked, Command, NewAct, Refusal, Service
+from kulla.registers.apply import apply_act
+from kulla.registers.own import TOWER, note_applied
+from kulla.registers.sqlite import LiveRows
+
+log = structlog.get_logger()
+
+_PENDING_SQL = (
+    "CREATE TABLE IF NOT EXISTS scribe_pending (idx INTEGER PRIMARY KEY, entry BLOB NOT NULL)"
+)
+
+
+class Seals(Protocol):
+    """Turns the plaintext of an act into the bytes of a journal entry (journal.entries.Sealer)."""
+
+    def seal(self, plaintext: bytes, names: Sequence[bytes] = ()) -> bytes:
+        """The entry; raises EntryInvalid where the act is too large."""
+        ...
+
+
+class NoRoom(KullaError):
+    """The disk is full; the batch was taken back as a whole and nothing of it counts."""
+
+
+class UnnamedBlob(KullaError):
+    """A policy let an act name a blob that nobody checked to be there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a command came to, and the position up to which the answer rests on the journal.
+
+    The answer may go out once the watermark is at least `rests_on`.
+    """
+
+    status: Literal["accepted", "refused", "unavailable"]
+    rests_on: int
+    positions: tuple[int, ...] = ()
+    code: str = ""
+    detail: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A batch that is on the disk: an outcome for each command, and the new entries in order."""
+
+    outcomes: list[Outcome]
+    entries: list[bytes]
+    names: tuple[bytes, ...]
+
+
+class BatchWriter:
+    """Writes batches into one register file. The only writer there is; not for two threads.
+
+    `size` counts the entries of this epoch's log, `base` the positions before the epoch.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        rows: LiveRows,
+        services: Mapping[str, Service],
+        seals: Seals,
+        clock: Clock,
+        *,
+        base: int,
+        size: int,
+    ) -> None:
+        connection.execute(_PENDING_SQL)
+        self._connection = connection
+        self._rows = rows
+        self._services = {**services, TOWER.name: TOWER}
+        self._seals = seals
+        self._clock = clock
+        self.base = base
+        self.size = size
+        self.set_aside: dict[str, str] = {}
+        self._tiled_size = size
+
+    @property
+    def end(self) -> int:
+        """The position that the next act will have."""
+        return self.base + self.size
+
+    def write(
+        self, commands: Sequence[Command], unavailable: Mapping[str, str] | None = None
+    ) -> Written:
+        """Decide `commands` in order and commit what they came to; see Outcome and Written.
+
+        Commands of a service named in `unavailable` are answered with that code and nothing is
+        done. Raises NoRoom where the disk is full: then nothing of the batch counts.
+        """
+        unavailable = unavailable or {}
+        fresh: list[tuple[bytes, tuple[bytes, ...]]] = []
+        size_before = self.size
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            outcomes = [self._one(command, unavailable, fresh) for command in commands]
+            self._keep_pending([entry for entry, _ in fresh], size_before)
+            self._connection.execute("COMMIT")
+        except BaseException as error:
+            self.size = size_before
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            if isinstance(error, sqlite3.OperationalError) and "full" in str(error):
+                raise NoRoom(
+                    "the disk that holds the registers is full.",
+                    remedy="Free space; nothing was lost, and new acts are taken again at once.",
+                ) from error
+            raise
+        names = tuple(dict.fromkeys(name for _, named in fresh for name in named))
+        return Written(outcomes, [entry for entry, _ in fresh], names)
+
+    def write_own(self, act: NewAct) -> Written:
+        """Journal an act of the tower itself (an epoch that opens), signed for by custodians."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        command = Command(
+            TOWER.name, act.name, b"\0" * 16, Actor("custodian", "custodians"), act.data
+        )
+        entry = self._accept(command, command.key(), act, self._clock.now_ms())
+        self._keep_pending([entry], self.size - 1)
+        self._connection.execute("COMMIT")
+        return Written([], [entry], ())
+
+    def tiles_are_durable(self, size: int) -> None:
+        """Entries below `size` are in the journal's tiles; the next batch drops them from here."""
+        self._tiled_size = size
+
+    def _one(
+        self,
+        command: Command,
+        unavailable: Mapping[str, str],
+        fresh: list[tuple[bytes, tuple[bytes, ...]]],
+    ) -> Outcome:
+        key = command.key()
+        repeated = self._repeated(key)
+        if repeated is not None:
+            return repeated
+        code = unavailable.get(command.service) or (
+            "set-aside" if command.service in self.set_aside else ""
+        )
+        if code:
+            return Outcome("unavailable", 0, code=code)
+        service = self._services.get(command.service)
+        kind = service.commands.get(command.name) if service else None
+        if service is None or kind is None:
+            return Outcome("refused", 0, code="unknown-command")
+        at_ms = self._clock.now_ms()
+        size_before, count_before = self.size, len(fresh)
+        self._connection.execute("SAVEPOINT command")
+        try:
+            asked = Asked(command.name, command.actor, command.data, at_ms, key)
+            decision = kind.decide(asked, kind.gather(self._rows, asked))
+            if isinstance(decision, Refusal):
+                outcome = Outcome("refused", self.end, code=decision.code, detail=decision.detail)
+            else:
+                first = self.end
+                for act in decision:
+                    if not set(act.names) <= set(command.names):
+                        raise UnnamedBlob("an act names a blob that its command did not bring.")
+                    fresh.append((self._accept(command, key, act, at_ms), act.names))
+                positions = tuple(range(first, self.end))
+                outcome = Outcome("accepted", self.end, positions)
+        except sqlite3.Error:
+            raise
+        except Exception as error:
+            self._connection.execute("ROLLBACK TO command")
+            self.size = size_before
+            del fresh[count_before:]
+            self._set_aside(command, error)
+            outcome = Outcome("unavailable", 0, code="set-aside")
+        self._connection.execute("RELEASE command")
+        return outcome
+
+    def _accept(
+        self,
+        command: Command,
+        key: bytes,
+        act: NewAct,
+        at_ms: int,
+    ) -> bytes:
+        kind = self._services[command.service].acts[act.name]
+        accepted = Act(
+            self.end, command.service, act.name, kind.version, at_ms, command.actor, key, act.data
+        )
+        plaintext = act_plaintext(
+            accepted.service,
+            accepted.name,
+            accepted.version,
+            accepted.at_ms,
+            accepted.actor.role,
+            accepted.actor.subject,
+            accepted.command,
+            accepted.data,
+        )
+        entry = self._seals.seal(plaintext, act.names)
+        apply_act(self._services, self._rows, accepted)
+        self.size += 1
+        return entry
+
+    def _repeated(self, key: bytes) -> Outcome | None:
+        noted = self._rows.get("kulla_command", key)
+        if noted is None:
+            return None
+        first, count = noted["position"], noted["count"]
+        assert isinstance(first, int)
+        assert isinstance(count, int)
+        return Outcome("accepted", first + count, tuple(range(first, first + count)))
+
+    def _keep_pending(self, entries: Sequence[bytes], first: int) -> None:
+        self._connection.execute("DELETE FROM scribe_pending WHERE idx < ?", (self._tiled_size,))
+        note_applied(self._rows, self.end)
+        self._connection.executemany(
+            "INSERT INTO scribe_pending VALUES (?, ?)", list(enumerate(entries, first))
+        )
+
+    def _set_aside(self, command: Command, error: Exception) -> None:
+        self.set_aside[command.service] = type(error).__name__
+        log.critical(
+            "service set aside",
+            service=command.service,
+            command=command.name,
+            error=type(error).__name__,
+            at=_place_of(error),
+            remedy="Mend the service, then restart the scribe; other services go on.",
+        )
+
+
+def _place_of(error: Exception) -> str:
+    """File and line where an error arose: the log says where, never what the data was."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+
+
+def pending_entries(connection: sqlite3.Connection) -> tuple[int | None, list[bytes]]:
+    """(index of the first pending entry or None, the entries), as the last commit left them."""
+    connection.execute(_PENDING_SQL)
+    rows = connection.execute("SELECT idx, entry FROM scribe_pending ORDER BY idx").fetchall()
+    if not rows:
+        return None, []
+    first = rows[0][0]
+    assert [idx for idx, _ in rows] == list(range(first, first + len(rows)))
+    return first, [entry for _, entry in rows]

@@ -1,0 +1,261 @@
+"""The scribe as a process: one thread that decides, couriers beside it, sockets in front.
+
+Web workers ask over a ZeroMQ ROUTER socket in the run folder (mode 0700: who can open it is home);
+the watermark is published on a PUB socket beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, Protocol
+
+import structlog
+import zmq
+
+from kulla.journal.notes import NoteSignature
+from kulla.kernel.canonical import encode
+from kulla.kernel.edges import Clock
+from kulla.kernel.errors import KullaError
+from kulla.kernel.service import Command, NewAct
+from kulla.kernel.tower import Answer
+from kulla.scribe.quorum import CosignatureRefused
+from kulla.scribe.scribe import Scribe
+from kulla.scribe.wire import answer_map, parse_command, parse_map, witnessing_map
+
+log = structlog.get_logger()
+
+ASK_SOCKET = "scribe.sock"
+NEWS_SOCKET = "scribe-news.sock"
+_NEWS_EVERY_S = 1.0
+_PATIENCE_S = 1.0
+_POLL_MS = 100
+
+Token = tuple[bytes, bytes]
+
+
+class Receipts(Protocol):
+    """Makes receipts (scribe.receipts.ReceiptDesk)."""
+
+    def receipt(self, position: int, subject: str) -> bytes:
+        """The receipt of an act for one who is party to it; raises KullaError otherwise."""
+        ...
+
+
+class CourierLike(Protocol):
+    """What the process needs of a courier."""
+
+    def send(self, parcel: Any) -> None:
+        """Queue a round."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How rounds are spaced.
+
+    `gap_s` is the least time between the starts of two rounds: it makes batches large enough that
+    four embassies' fsyncs don't become the work.
+    """
+
+    gap_s: float = 0.015
+
+
+class ScribeProcess:
+    """Joins a Scribe with its sockets and couriers; `run` returns after `stop`."""
+
+    def __init__(
+        self,
+        scribe: Scribe[Token],
+        receipts: Receipts,
+        run_folder: Path,
+        clock: Clock,
+        is_quorum: Callable[[set[str]], bool],
+        pace: Pace = Pace(),
+    ) -> None:
+        self._scribe = scribe
+        self._receipts = receipts
+        self._clock = clock
+        self._is_quorum = is_quorum
+        self._pace = pace
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.instance()
+        self._door = self._context.socket(zmq.ROUTER)
+        self._door.set(zmq.SNDHWM, 100_000)
+        self._door.set(zmq.RCVHWM, 100_000)
+        self._door.bind(f"ipc://{run_folder / ASK_SOCKET}")
+        self._news = self._context.socket(zmq.PUB)
+        self._news.set(zmq.LINGER, 0)
+        self._news.bind(f"ipc://{run_folder / NEWS_SOCKET}")
+        self._notices = self._context.socket(zmq.PULL)
+        self._notices.bind(f"inproc://notices-{id(self)}")
+        self._told: SimpleQueue[tuple[Any, ...]] = SimpleQueue()
+        self._reachable: set[str] = set()
+        self._lost_quorum_s: float | None = clock.monotonic_s()
+        self._stopping = False
+
+    def notifier(self) -> Notifier:
+        """A way for one other thread to tell this one what happened; make one for each thread."""
+        return Notifier(self._context, f"inproc://notices-{id(self)}", self._told)
+
+    def stop(self) -> None:
+        """End `run` soon; may be called from a signal handler."""
+        self._stopping = True
+
+    def run(self, couriers: Sequence[CourierLike], opening: NewAct | None = None) -> None:
+        """Serve until `stop`. Whatever ends it early ends the process: a restart recovers."""
+
+        def to_all(parcel: Any) -> None:
+            for courier in couriers:
+                courier.send(parcel)
+
+        self._scribe.start(to_all, opening)
+        poller = zmq.Poller()
+        poller.register(self._notices, zmq.POLLIN)
+        poller.register(self._door, zmq.POLLIN)
+        asked: list[tuple[Token, Command]] = []
+        round_s = news_s = 0.0
+        while not self._stopping:
+            now_s = self._clock.monotonic_s()
+            wait_ms = self._wait_ms(asked, now_s, round_s)
+            poller.poll(wait_ms)
+            moved = self._hear()
+            self._listen(asked)
+            now_s = self._clock.monotonic_s()
+            if asked and self._may_start(now_s, round_s):
+                batch, asked = asked[:512], asked[512:]
+                self._reply(self._scribe.take(batch))
+                round_s, moved = now_s, True
+            if moved or now_s - news_s >= _NEWS_EVERY_S:
+                self._publish(now_s)
+                news_s = now_s
+        self._close()
+
+    def _may_start(self, now_s: float, round_s: float) -> bool:
+        if not self._scribe.may_take:
+            # Without a quorum rounds don't come back; commands must still get their 'no-quorum'.
+            return self._lost_quorum_s is not None
+        return now_s - round_s >= self._pace.gap_s
+
+    def _wait_ms(self, asked: Sequence[object], now_s: float, round_s: float) -> int:
+        if not asked or not self._scribe.may_take:
+            return _POLL_MS
+        return max(0, int((round_s + self._pace.gap_s - now_s) * 1000) + 1)
+
+    def _hear(self) -> bool:
+        """Take what the couriers say; True where the watermark moved."""
+        moved = False
+        while True:
+            try:
+                self._notices.recv(zmq.NOBLOCK)
+            except zmq.Again:
+                return moved
+            kind, embassy, *rest = self._told.get_nowait()
+            if kind == "state":
+                self._note_state(embassy, rest[0])
+                continue
+            size, signature = rest
+            self._note_state(embassy, True)
+            before = self._scribe.watermark
+            try:
+                self._reply(self._scribe.held(embassy, size, signature))
+            except CosignatureRefused as error:
+                log.critical("false cosignature", embassy=embassy, error=str(error))
+                self._note_state(embassy, False)
+            moved = moved or self._scribe.watermark != before
+
+    def _note_state(self, embassy: str, reachable: bool) -> None:
+        (self._reachable.add if reachable else self._reachable.discard)(embassy)
+
+    def _listen(self, asked: list[tuple[Token, Command]]) -> None:
+        """Take the questions that wait at the door; commands go to `asked`, others are answered."""
+        for _ in range(2048):
+            try:
+                frames = self._door.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            if len(frames) != 3:
+                continue
+            token = (frames[0], frames[1])
+            try:
+                fields = parse_map(frames[2])
+                if fields.get("ask") == "submit":
+                    asked.append((token, parse_command(fields)))
+                else:
+                    self._answer_other(token, fields)
+            except KullaError as error:
+                self._send(token, {"status": "error", "error": str(error)})
+
+    def _answer_other(self, token: Token, fields: dict[str, Any]) -> None:
+        match fields.get("ask"):
+            case "receipt":
+                receipt = self._receipts.receipt(fields["position"], fields["subject"])
+                self._send(token, {"status": "ok", "receipt": receipt})
+            case "state":
+                self._send(
+                    token,
+                    {
+                        "status": "ok",
+                        "witnessing": witnessing_map(self._scribe.witnessing()),
+                        "reachable": sorted(self._reachable),
+                        "set_aside": dict(self._scribe.set_aside),
+                    },
+                )
+            case other:
+                self._send(token, {"status": "error", "error": f"nothing answers {other!r}."})
+
+    def _publish(self, now_s: float) -> None:
+        if self._is_quorum(self._reachable):
+            self._lost_quorum_s = None
+        elif self._lost_quorum_s is None:
+            self._lost_quorum_s = now_s
+        lost = self._lost_quorum_s is not None and now_s - self._lost_quorum_s > _PATIENCE_S
+        self._scribe.quorum_reachable(not lost)
+        self._news.send(encode(witnessing_map(self._scribe.witnessing())), zmq.NOBLOCK)
+
+    def _reply(self, replies: Sequence[tuple[Token, Answer]]) -> None:
+        for token, answer in replies:
+            self._send(token, answer_map(answer))
+
+    def _send(self, token: Token, fields: dict[str, Any]) -> None:
+        try:
+            self._door.send_multipart([*token, encode(fields)], zmq.NOBLOCK)
+        except zmq.ZMQError:
+            # Whoever asked is gone or drowns; a repeat of the command gets the same answer.
+            log.warning("answer dropped")
+
+    def _close(self) -> None:
+        for socket in (self._door, self._news, self._notices):
+            socket.close(linger=200)
+
+
+class Notifier:
+    """Lets one thread tell the scribe's thread what happened. Not for two threads."""
+
+    def __init__(
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        address: str,
+        told: SimpleQueue[tuple[Any, ...]],
+    ) -> None:
+        self._context = context
+        self._address = address
+        self._told = told
+        self._socket: zmq.Socket[bytes] | None = None
+
+    def held(self, embassy: str, size: int, cosignature: NoteSignature) -> None:
+        """An embassy cosigned `size`."""
+        self._push(("held", embassy, size, cosignature))
+
+    def state(self, embassy: str, reachable: bool) -> None:
+        """An embassy answers, or does not."""
+        self._push(("state", embassy, reachable))
+
+    def _push(self, notice: tuple[object, ...]) -> None:
+        if self._socket is None:
+            self._socket = self._context.socket(zmq.PUSH)
+            self._socket.set(zmq.LINGER, 0)
+            self._socket.connect(self._address)
+        self._told.put(notice)
+        self._socket.send(b"")

@@ -1,0 +1,76 @@
+"""Receipts on request: only for who is party to an act, only for acts below the watermark."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from kulla.journal.entries import Opener, parse_act
+from kulla.journal.receipts import build_receipt
+from kulla.kernel.errors import KullaError
+from kulla.kernel.service import Act
+
+
+class NoReceipt(KullaError):
+    """There is no receipt to give: the act is not witnessed yet, or the asker has no part in it."""
+
+
+class ProvenLog(Protocol):
+    """A log that proves its entries (scribe.log.Log, or an earlier epoch's)."""
+
+    def entry_with_proof(self, index: int, size: int) -> tuple[bytes, Sequence[bytes]]:
+        """(the entry's bytes, its inclusion proof in the tree of `size`)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class EpochShelf:
+    """One epoch as the desk needs it.
+
+    `cosigned` gives (size, checkpoint note), the newest that a
+    quorum cosigned; the size is -1 where there is none.
+    """
+
+    base: int
+    end: int | None
+    log: ProvenLog
+    opener: Opener
+    cosigned: Callable[[], tuple[int, bytes]]
+
+
+class ReceiptDesk:
+    """Makes receipts from the journal of this epoch and of those before it."""
+
+    def __init__(self, shelves: Sequence[EpochShelf]) -> None:
+        self._shelves = list(shelves)
+
+    def receipt(self, position: int, subject: str) -> bytes:
+        """The receipt file of the act at `position`. Raises NoReceipt.
+
+        Whoever has no part in the act gets the same answer as for an act that does not exist.
+        """
+        shelf = self._shelf(position)
+        size, note = shelf.cosigned() if shelf else (-1, b"")
+        if shelf is None or position - shelf.base >= size:
+            raise NoReceipt(
+                "there is no receipt for this act now.",
+                remedy="If you were just told 'being confirmed', ask again in a moment.",
+            )
+        index = position - shelf.base
+        entry, proof = shelf.log.entry_with_proof(index, size)
+        opened = shelf.opener.open(entry, place=f"entry {index}")
+        if not is_party(parse_act(opened.plaintext, position), subject):
+            raise NoReceipt("there is no receipt for this act now.")
+        return build_receipt(entry, opened.salt, opened.plaintext, index, proof, note)
+
+    def _shelf(self, position: int) -> EpochShelf | None:
+        for shelf in self._shelves:
+            if shelf.base <= position and (shelf.end is None or position < shelf.end):
+                return shelf
+        return None
+
+
+def is_party(act: Act, subject: str) -> bool:
+    """Whether `subject` did the act, or it was done for them."""
+    return subject in (act.actor.subject, act.data.get("citizen"))

@@ -1,0 +1,43 @@
+"""The policy's no, in sentences: a code of policy.py to what a person reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from django.utils.translation import gettext_lazy as _
+
+from kulla.kernel.canonical import Value
+from kulla.services.pages import Text
+
+_SENTENCES: Final[Mapping[str, Text]] = {
+    "slot-unknown": _("This time is not offered. Please choose another one."),
+    "slot-past": _("This time has begun already. Please choose a later one."),
+    "slot-closed": _("The practitioner is away at this time. Please choose another one."),
+    "slot-taken": _("Somebody was quicker: this time is taken. Please choose another one."),
+    "same-slot": _("Your appointment is at this time already."),
+    "too-many-upcoming": _(
+        "You have %(max)s appointments to come already, which is the most one person can book. "
+        "Cancel one that you don't need, or call the clinic."
+    ),
+    "same-time": _("You have another appointment at this time. Please choose another time."),
+    "appointment-unknown": _("There is no such appointment."),
+    "not-yours": _("There is no such appointment."),
+    "already-cancelled": _("This appointment was cancelled already."),
+    "too-late-to-cancel": _(
+        "An appointment can be changed or cancelled until %(minutes)s minutes before it begins. "
+        "Please call the clinic."
+    ),
+    "not-allowed": _("Your role may not do this."),
+    "malformed": _("Something in this form was not as this site sends it. Please start again."),
+}
+_OTHERWISE: Final[Text] = _("The rules of this service do not allow it.")
+
+
+def sentence(code: str, detail: Mapping[str, Value]) -> str:
+    """The refusal in the language of the page; a code that is new here gets a general sentence."""
+    text = str(_SENTENCES.get(code, _OTHERWISE))
+    try:
+        return text % detail
+    except (KeyError, TypeError):  # a detail that this release does not know of
+        return str(_OTHERWISE)

@@ -1,0 +1,20 @@
+"""Addresses of appointments, below /appointments/."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from kulla.services.appointments import finding, pages
+
+app_name = "appointments"
+urlpatterns = [
+    path("slots/<slug:slot>", pages.book, name="book"),
+    path("", finding.find, name="find"),
+    path("doctors/<slug:practitioner>", finding.doctor, name="doctor"),
+    path("mine", pages.mine, name="mine"),
+    path("<slug:appointment>", pages.appointment, name="appointment"),
+    path("<slug:appointment>/said", pages.said, name="said"),
+    path("<slug:appointment>/cancel", pages.cancel, name="cancel"),
+    path("<slug:appointment>/move", pages.move, name="move"),
+    path("<slug:appointment>/move/<slug:slot>", pages.move_to, name="move-to"),
+]

@@ -1,0 +1,50 @@
+"""The tower as the portal's pages see it: scribe and keeper behind one object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from kulla.keeper.client import KeeperClient
+from kulla.kernel.edges import SystemClock
+from kulla.kernel.service import Command
+from kulla.kernel.tower import Answer, Witnessing
+from kulla.scribe.client import News, ScribeClient
+from kulla.tower.home import Home
+
+PURPOSE = "services"
+
+
+class HomeEdge:
+    """The tower of one home (kernel.tower.TowerEdge). Safe to call from any thread."""
+
+    def __init__(self, home: Home) -> None:
+        clock = SystemClock()
+        run_folder = home.run_folder()
+        self._scribe = ScribeClient(run_folder, clock)
+        self._keeper = KeeperClient(run_folder)
+        self._news = News(run_folder)
+        self._news.start()
+
+    def submit(self, command: Command, wait_s: float = 10.0) -> Answer:
+        """See TowerEdge."""
+        return self._scribe.submit(command, wait_s)
+
+    def seal(self, subject: str, fields: Mapping[str, str]) -> dict[str, bytes]:
+        """See TowerEdge."""
+        return dict(self._keeper.seal(subject, fields, PURPOSE))
+
+    def open(self, subject: str, sealed: Mapping[str, bytes], reason: str) -> dict[str, str]:
+        """See TowerEdge."""
+        return dict(self._keeper.open(subject, sealed, PURPOSE, "portal", reason))
+
+    def enrol(self, count: int) -> Sequence[tuple[str, bytes]]:
+        """See TowerEdge."""
+        return [(subject, name) for subject, name, _ in self._keeper.enrol(count)]
+
+    def witnessing(self) -> Witnessing:
+        """See TowerEdge."""
+        return self._news.latest
+
+    def receipt(self, position: int, subject: str) -> bytes:
+        """See TowerEdge."""
+        return self._scribe.receipt(position, subject)

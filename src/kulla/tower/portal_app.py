@@ -1,0 +1,85 @@
+"""The portal as a process: granian workers, each with the tower's edge installed.
+
+Worker processes import this module and find the home in KULLA_HOME; importing opens nothing until
+`application` is asked for.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from kulla.tower.home import Home
+
+
+def environment(home: Home, *, bench: bool = False) -> dict[str, str]:
+    """The KULLA_* variables that the portal of `home` needs; see docs/OPERATE.md."""
+    settings = home.settings()
+    found = {
+        "KULLA_HOME": str(home.folder.resolve()),
+        "KULLA_REGISTERS": str(home.registers.resolve()),
+        "KULLA_SESSIONS": str(home.sessions.resolve()),
+        "KULLA_RUN": str(home.run_folder()),
+        "KULLA_SECRET_KEY_FILE": str(home.django_key.resolve()),
+        "KULLA_POLICY_FILE": str(home.policy_file.resolve()),
+        "KULLA_DEMO": "1" if settings.demo else "0",
+        "KULLA_BENCH": "1" if bench else "0",
+        "DJANGO_SETTINGS_MODULE": "kulla.portal.settings",
+    }
+    if settings.demo:
+        found["KULLA_DEMO_PEOPLE"] = str(home.demo_people.resolve())
+    return found
+
+
+def make_application() -> Callable[..., Any]:
+    """The WSGI application of the home that KULLA_HOME names, in a granian worker."""
+    from kulla.portal import edge, wsgi
+    from kulla.tower.edge import HomeEdge
+
+    edge.install(HomeEdge(Home(Path(os.environ["KULLA_HOME"]))))
+    return wsgi.make_application()
+
+
+def serve(home: Home, ready: Callable[[str], None], *, bench: bool = False) -> None:
+    """Serve the portal of `home` until SIGTERM; `ready` is told its URL once a page answers."""
+    from granian.constants import Interfaces
+    from granian.server import Server
+
+    os.environ.update(environment(home, bench=bench))
+    settings = home.settings()
+    server = Server(
+        "kulla.tower.portal_app:make_application",
+        factory=True,
+        address=settings.bind,
+        port=settings.port,
+        interface=Interfaces.WSGI,
+        workers=settings.workers,
+        blocking_threads=settings.threads,
+        backlog=2048,
+        log_enabled=True,
+        log_access=False,
+        respawn_failed_workers=True,
+    )
+    told = threading.Thread(target=_tell, args=(settings.bind, settings.port, ready), daemon=True)
+    told.start()
+    server.serve()
+
+
+def _tell(bind: str, port: int, ready: Callable[[str], None]) -> None:
+    import http.client
+
+    host = "127.0.0.1" if bind in ("0.0.0.0", "localhost") else bind  # noqa: S104 - compared
+    pause = threading.Event()
+    for _ in range(600):
+        try:
+            connection = http.client.HTTPConnection(host, port, timeout=2)
+            connection.request("GET", "/healthz", headers={"Host": "localhost"})
+            if connection.getresponse().status < 500:
+                ready(f"http://{host}:{port}")
+                return
+        except OSError:
+            pass
+        pause.wait(0.1)

@@ -1,0 +1,338 @@
+"""A home from its embassies: at a first start, and when another site takes over.
+
+The order of a takeover is the design's: custodians sign the succession; enough embassies seal the
+old epoch before their sizes are read; what more than n-k of them hold is adopted; the next policy
+version names the new log; registers are rebuilt; the new epoch's first act says what was adopted.
+Every step may be repeated: the new home's folder keeps what an earlier try decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from kulla.embassy.client import EmbassyClient
+from kulla.embassy.errors import EmbassyError
+from kulla.embassy.settle import Settlement
+from kulla.journal.checkpoints import add_signatures, parse_checkpoint
+from kulla.journal.entries import JournalKey
+from kulla.journal.epochs import (
+    EpochOpened,
+    epoch_opened_data,
+    parse_succession,
+    verify_succession,
+)
+from kulla.journal.filestore import FileTileStore
+from kulla.journal.merkle import EMPTY_ROOT
+from kulla.journal.notes import KIND_ED25519, SigningKey, parse_note
+from kulla.journal.policy_file import PolicyFile, parse_policy, verify_policy_signatures
+from kulla.keeper import folder as keeper_folder
+from kulla.kernel.canonical import encode
+from kulla.kernel.edges import SystemClock, SystemEntropy
+from kulla.rebuild.chain import EpochPlan, rebuild_registers
+from kulla.rebuild.history import plan_history, settle_log
+from kulla.rebuild.replay import Replayed
+from kulla.rebuild.sources import HttpSource, Source
+from kulla.rebuild.takeover import (
+    Sealed,
+    TakeoverFailed,
+    hand_over_policy,
+    newest_policy,
+    next_policy,
+    seal,
+    succession_of,
+)
+from kulla.registers.sqlite import LiveRows, create_tables, open_registers
+from kulla.tower.home import Home, write_secret
+from kulla.tower.services import SERVICES, register_tables
+
+Progress = Callable[[str, int, int], None]
+EMBASSY_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class TakeoverReport:
+    """What a takeover did. Sizes count the old epoch's entries; `acts` is all that were replayed.
+
+    tails: embassies that hold more than was adopted; forked: those with another history.
+    """
+
+    epoch: int
+    sealed: tuple[str, ...]
+    adopted_size: int
+    holders: tuple[str, ...]
+    tails: tuple[tuple[str, int], ...]
+    forked: tuple[tuple[str, int], ...]
+    certain: bool
+    acts: int
+    cases: tuple[tuple[int, str], ...]
+    keys: int
+    seconds: float
+    policy: Path
+
+
+def first_start(home: Home) -> None:
+    """Make the registers of a country that begins, by the path of every rebuild.
+
+    Raises TakeoverFailed where the home was not made by `kulla init` just now, where an embassy
+    holds acts already, or where too few answer to say so.
+    """
+    begin = home.folder / "begin"
+    if not begin.exists():
+        raise TakeoverFailed(
+            "this home has no registers, and it is not of a country that begins.",
+            place=str(home.folder),
+            remedy="Rebuild it from the embassies: kulla takeover run.",
+        )
+    policy = home.policy()
+    origin = policy.current_log.key.name
+    with _sources(policy, home.reader_key()) as sources:
+        settlement = settle_log(sources, policy, origin)
+    if settlement.checkpoint.size or settlement.tails:
+        raise TakeoverFailed(
+            "embassies hold acts of this country already.",
+            place=str(home.folder),
+            remedy="Rebuild from them: kulla takeover run.",
+        )
+    _rebuild(home, policy, [EpochPlan(origin, 0, 0, EMPTY_ROOT, ())], {})
+    begin.unlink()
+
+
+def take_over(
+    kit: Path,
+    home_folder: Path,
+    *,
+    port: int,
+    reason: str,
+    progress: Progress = lambda *_: None,
+) -> TakeoverReport:
+    """Make a new home in `home_folder` from the recovery kit and the embassies that answer.
+
+    Raises TakeoverFailed, NotSettled, or what a rebuild raises; then the same call may be repeated.
+    """
+    clock = SystemClock()
+    start_s = clock.monotonic_s()
+    home = Home(home_folder)
+    kit_policy = parse_policy((kit / "policy").read_bytes(), place=str(kit / "policy"))
+    verify_policy_signatures(kit_policy)
+    reader = _read_key(kit / "reader.key")
+    with _clients(kit_policy, reader) as clients:
+        policy = newest_policy(kit_policy, _offered(clients))
+        plan = _decide(home, kit, policy, port, reason, clock.now_ms())
+        progress("sealing the old epoch", 0, len(clients))
+        sealed = seal(clients, plan.note, parse_succession(plan.note), plan.old)
+        sources = [HttpSource(client) for client in clients.values()]
+        origin = plan.old.current_log.key.name
+        settlement = settle_log(sources, plan.old, origin, only=list(sealed))
+        hand_over_policy(clients, plan.new)
+        _furnish(home, kit, plan, port)
+        keys = _journal_keys(kit)
+        plans = plan_history(sources, plan.old, keys, settlement)
+        names: dict[bytes, None] = {}
+        end = plans[-1].base + plans[-1].size
+        replayed = _rebuild(
+            home,
+            plan.old,
+            plans,
+            keys,
+            on_names=lambda found: names.update(dict.fromkeys(found)),
+            progress=lambda at: progress("replaying acts", at, end),
+        )
+        adopted_keys = _bring_keys(home, kit, sources, list(names), progress)
+        _keep_checkpoints(home, plan.old, sealed, settlement)
+    opened = EpochOpened(origin, settlement.checkpoint.size, settlement.checkpoint.root, plan.note)
+    (home.folder / "opening").write_bytes(encode(epoch_opened_data(opened)))
+    return TakeoverReport(
+        epoch=len(plan.new.logs),
+        sealed=tuple(sorted(sealed)),
+        adopted_size=settlement.checkpoint.size,
+        holders=settlement.holders,
+        tails=tuple((tail.embassy, tail.size) for tail in settlement.tails),
+        forked=tuple((tail.embassy, tail.size) for tail in settlement.forked),
+        certain=settlement.certain,
+        acts=replayed.acts,
+        cases=tuple(replayed.cases),
+        keys=adopted_keys,
+        seconds=round(clock.monotonic_s() - start_s, 3),
+        policy=home.policy_file,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What this takeover decided once: the policy before and after, the key, the signed note."""
+
+    old: PolicyFile
+    new: PolicyFile
+    key: SigningKey
+    note: bytes
+
+
+def _decide(home: Home, kit: Path, newest: PolicyFile, port: int, reason: str, at_ms: int) -> _Plan:
+    """Take up what an earlier try decided in this folder, or decide now, durably."""
+    folder = home.folder / "takeover"
+    custodians = [_read_key(path) for path in sorted((kit / "custodians").glob("*.key"))]
+    if (folder / "new-policy").exists():
+        old = parse_policy((folder / "old-policy").read_bytes())
+        new = parse_policy((folder / "new-policy").read_bytes())
+        key = _read_key(home.folder / "keys" / "log.key")
+        return _Plan(old, new, key, (folder / "succession").read_bytes())
+    if home.folder.exists() and any(home.folder.iterdir()):
+        raise TakeoverFailed(
+            "the new home's folder is not empty.",
+            place=str(home.folder),
+            remedy="Name an empty one; if an earlier try was cut off here, remove it first.",
+        )
+    origin = f"{newest.tower}/epoch-{len(newest.logs) + 1}"
+    key = SigningKey(origin, KIND_ED25519, SystemEntropy().random_bytes(32))
+    url = f"http://localhost:{port}"
+    note = succession_of(newest, key.verifier, url, reason, at_ms, custodians)
+    verify_succession(note, newest, place="succession")
+    following = next_policy(newest, key.verifier, url, custodians)
+    write_secret(home.folder / "keys" / "log.key", key.secret_text().encode())
+    write_secret(folder / "old-policy", newest.render())
+    write_secret(folder / "succession", note)
+    write_secret(folder / "new-policy", following.render())
+    return _Plan(newest, following, key, note)
+
+
+def _furnish(home: Home, kit: Path, plan: _Plan, port: int) -> None:
+    """Write what a home needs beside registers and journal, from the kit."""
+    entropy = SystemEntropy()
+    if not home.policy_file.exists():
+        write_secret(home.policy_file, plan.new.render())
+        write_secret(home.folder / "keys" / "reader.key", (kit / "reader.key").read_bytes())
+        write_secret(home.folder / "keys" / "journal.key", (kit / "journal.key").read_bytes())
+        write_secret(home.django_key, entropy.random_bytes(32).hex().encode())
+        settings = (kit / "home.toml").read_text(encoding="utf-8").splitlines()
+        lines = [f"port = {port}" if line.startswith("port =") else line for line in settings]
+        write_secret(home.folder / "home.toml", ("\n".join(lines) + "\n").encode())
+    if not home.keeper.exists():
+        keeper_folder.init(home.keeper, (kit / "recovery.pub").read_bytes(), entropy)
+
+
+def _rebuild(
+    home: Home,
+    policy: PolicyFile,
+    plans: Sequence[EpochPlan],
+    keys: Mapping[bytes, JournalKey],
+    *,
+    on_names: Callable[[Sequence[bytes]], None] = lambda _: None,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Replayed:
+    tables = register_tables()
+    stores: list[FileTileStore] = []
+
+    def own_store(origin: str) -> FileTileStore:
+        store = FileTileStore(home.journal(origin), create=True)
+        stores.append(store)
+        return store
+
+    connection = open_registers(home.registers, create=True)
+    try:
+        create_tables(connection, tables)
+        rows = LiveRows(connection, tables)
+        if rows.get("kulla_epoch", 1) is None:
+            first = policy.logs[0].key.name
+            rows.put("kulla_epoch", {"number": 1, "origin": first, "base": 0, "root_before": None})
+        return rebuild_registers(
+            plans,
+            keys,
+            connection,
+            tables,
+            SERVICES,
+            own_store=own_store,
+            on_names=on_names,
+            progress=progress,
+        )
+    finally:
+        connection.close()
+        for store in stores:
+            store.close()
+
+
+def _bring_keys(
+    home: Home, kit: Path, sources: Sequence[Source], names: list[bytes], progress: Progress
+) -> int:
+    """Bring the wrapped keys that entries name into the new keeper; how many were found.
+
+    A key that no source holds leaves its subject's personal fields closed, and nothing else.
+    """
+    recovery = (kit / "recovery.key").read_bytes()
+    missing = names
+    found_count = 0
+    for source in sources:
+        still: list[bytes] = []
+        blobs: list[bytes] = []
+        for name, blob in source.blobs(missing):
+            if blob is None:
+                still.append(name)
+            else:
+                blobs.append(blob)
+        keeper_folder.adopt(home.keeper, recovery, blobs)
+        found_count += len(blobs)
+        progress("personal keys", found_count, len(names))
+        missing = still
+        if not missing:
+            break
+    return found_count
+
+
+def _keep_checkpoints(
+    home: Home, policy: PolicyFile, sealed: Mapping[str, Sealed], settlement: Settlement
+) -> None:
+    """Keep the old epoch's checkpoint of the adopted size, with all cosignatures that it has."""
+    origin = policy.current_log.key.name
+    by_size: dict[int, bytes] = {}
+    for found in sealed.values():
+        if not found.checkpoint or found.seal.size > settlement.checkpoint.size:
+            continue
+        size = parse_checkpoint(parse_note(found.checkpoint).text).size
+        if size in by_size:
+            signatures = list(parse_note(found.checkpoint).signatures)
+            by_size[size] = add_signatures(by_size[size], signatures)
+        else:
+            by_size[size] = found.checkpoint
+    if settlement.checkpoint.size in by_size:
+        with FileTileStore(home.journal(origin), create=True) as store:
+            store.swap("checkpoint", None, by_size[settlement.checkpoint.size])
+
+
+def _journal_keys(kit: Path) -> dict[bytes, JournalKey]:
+    key = JournalKey((kit / "journal.key").read_bytes())
+    return {key.key_id: key}
+
+
+def _read_key(path: Path) -> SigningKey:
+    return SigningKey.parse(path.read_text(encoding="utf-8").strip(), place=str(path))
+
+
+@contextmanager
+def _clients(policy: PolicyFile, reader: SigningKey) -> Iterator[dict[str, EmbassyClient]]:
+    clients = {
+        embassy.name: EmbassyClient(
+            embassy.url, name=embassy.name, reader=reader, timeout_s=EMBASSY_TIMEOUT_S
+        )
+        for embassy in policy.embassies
+    }
+    try:
+        yield clients
+    finally:
+        for client in clients.values():
+            client.close()
+
+
+@contextmanager
+def _sources(policy: PolicyFile, reader: SigningKey) -> Iterator[list[HttpSource]]:
+    with _clients(policy, reader) as clients:
+        yield [HttpSource(client) for client in clients.values()]
+
+
+def _offered(clients: Mapping[str, EmbassyClient]) -> Iterator[bytes]:
+    for client in clients.values():
+        try:
+            yield client.policy()
+        except EmbassyError:
+            continue

@@ -1,0 +1,198 @@
+"""Joins a home's parts into its scribe, after asking the embassies whether this still is home."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from kulla.embassy.client import EmbassyClient
+from kulla.journal.checkpoints import parse_checkpoint
+from kulla.journal.entries import JournalKey, Opener, Sealer
+from kulla.journal.epochs import EPOCH_OPENED
+from kulla.journal.errors import TileMissing
+from kulla.journal.filestore import FileTileStore
+from kulla.journal.notes import parse_note
+from kulla.journal.tree import Tree
+from kulla.keeper.client import KeeperClient
+from kulla.kernel.canonical import decode
+from kulla.kernel.edges import SystemClock, SystemEntropy
+from kulla.kernel.errors import KullaError
+from kulla.kernel.service import NewAct
+from kulla.registers.own import applied
+from kulla.registers.sqlite import LiveRows, open_registers
+from kulla.scribe.batch import BatchWriter, pending_entries
+from kulla.scribe.courier import Courier, Delivery
+from kulla.scribe.log import Log
+from kulla.scribe.process import ScribeProcess
+from kulla.scribe.quorum import Quorum
+from kulla.scribe.receipts import EpochShelf, ReceiptDesk
+from kulla.scribe.scribe import Scribe
+from kulla.tower.home import Home
+from kulla.tower.services import SERVICES, register_tables
+from kulla.tower.still_home import ASK_TIMEOUT_S, ask_whether_home
+
+Token = tuple[bytes, bytes]
+
+
+class RegistersDisagree(KullaError):
+    """Registers, journal and keys of this home do not belong together."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeeperBlobs:
+    """The keeper as the source of wrapped keys (scribe.BlobSource)."""
+
+    keeper: KeeperClient
+
+    def fetch(self, names: Sequence[bytes]) -> Mapping[bytes, bytes]:
+        """See BlobSource."""
+        return self.keeper.wrapped(names)
+
+
+class _Parts:
+    """What a home's scribe is made of, opened in order."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self.clock = SystemClock()
+        self.policy = home.policy()
+        self.log_key = home.log_key()
+        self.reader_key = home.reader_key()
+        journal_key = home.journal_key()
+        self.keys = {journal_key.key_id: journal_key}
+        self.sealer = Sealer(self.log_key.name, journal_key, SystemEntropy())
+        self.connection = open_registers(home.registers)
+        self.rows = LiveRows(self.connection, register_tables())
+        self.epochs = [
+            (str(row["origin"]), _int(row["base"])) for row in self.rows.find("kulla_epoch")
+        ]
+        self.base = self._base()
+        self.journal = self._open_log()
+
+    def client(self, name: str, url: str) -> EmbassyClient:
+        """A client of an embassy, for one thread."""
+        return EmbassyClient(
+            url, name=name, reader=self.reader_key, clock=self.clock, timeout_s=ASK_TIMEOUT_S
+        )
+
+    def _base(self) -> int:
+        """The position of the epoch's first act: noted, or next where it is not open yet."""
+        bases = dict(self.epochs)
+        return bases.get(self.log_key.name, applied(self.rows))
+
+    def _open_log(self) -> Log:
+        """The epoch's log, with what the last run left pending joined again; see scribe.log."""
+        if self.policy.current_log.key != self.log_key.verifier:
+            raise RegistersDisagree(
+                "this home's log key is not the one of the policy's newest epoch.",
+                place=str(self.home.folder),
+                remedy="Another site took over, or the policy file is an old one.",
+            )
+        store = FileTileStore(self.home.journal(self.log_key.name), create=True)
+        size = applied(self.rows) - self.base
+        first, entries = pending_entries(self.connection)
+        journal = Log(self.log_key, store, size if first is None else first)
+        if entries:
+            journal.join(entries)
+        if journal.size != size:
+            raise RegistersDisagree(
+                f"the registers stand at {size} entries, the journal at {journal.size}.",
+                place=str(self.home.folder),
+                remedy="Move the home's folder away and rebuild: kulla takeover run.",
+            )
+        return journal
+
+    def opening(self) -> NewAct | None:
+        """The first act of an epoch that a takeover prepared, until it is journalled."""
+        path = self.home.folder / "opening"
+        if self.journal.size or not path.exists():
+            return None
+        data = decode(path.read_bytes(), place=str(path))
+        assert isinstance(data, dict)
+        return NewAct(EPOCH_OPENED, data)
+
+
+def serve(home: Home, ready: Callable[[str], None]) -> None:
+    """Run the scribe of `home` until SIGTERM. Raises KullaError where it must not start."""
+    parts = _Parts(home)
+    policy, journal = parts.policy, parts.journal
+    ask_whether_home(policy, journal.size, journal.root_at, parts.client)
+    if not parts.epochs or (journal.size == 0 and len(policy.logs) > 1 and not parts.opening()):
+        raise RegistersDisagree(
+            "the first act of this epoch is not prepared.",
+            place=str(home.folder / "opening"),
+            remedy="Run the takeover again: kulla takeover run.",
+        )
+    run_folder = home.run_folder()
+    blobs = KeeperBlobs(KeeperClient(run_folder))
+    writer = BatchWriter(
+        parts.connection,
+        parts.rows,
+        SERVICES,
+        parts.sealer,
+        parts.clock,
+        base=parts.base,
+        size=journal.size,
+    )
+    quorum = Quorum({known.name: known.key for known in policy.embassies}, policy.is_quorum)
+    scribe: Scribe[Token] = Scribe(writer, journal, quorum, SERVICES, blobs, parts.clock)
+    opener = Opener(journal.origin, parts.keys)
+    now = EpochShelf(parts.base, None, journal, opener, lambda: scribe.cosigned)
+    desk = ReceiptDesk([*_old_shelves(home, parts.epochs, parts.base, parts.keys), now])
+    process = ScribeProcess(scribe, desk, run_folder, parts.clock, policy.is_quorum)
+    signal.signal(signal.SIGTERM, lambda *_: process.stop())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    couriers = []
+    for embassy in policy.embassies:
+        notifier = process.notifier()
+        client = parts.client(embassy.name, embassy.url)
+        delivery = Delivery(client, embassy.key, journal, blobs)
+        couriers.append(Courier(embassy.name, delivery, notifier.held, notifier.state))
+    for courier in couriers:
+        courier.start()
+    ready(f"position {parts.base + journal.size}")
+    process.run(couriers, parts.opening())
+    for courier in couriers:
+        courier.stop()
+    parts.connection.close()
+
+
+class OldLog:
+    """An earlier epoch's log in the home's own folder, for receipts. One thread."""
+
+    def __init__(self, store: FileTileStore, size: int) -> None:
+        self._tree = Tree.load(store, size)
+
+    def entry_with_proof(self, index: int, size: int) -> tuple[bytes, Sequence[bytes]]:
+        """See scribe.receipts.ProvenLog."""
+        [entry] = self._tree.entries(index, index + 1)
+        return entry, self._tree.inclusion_proof(index, size)
+
+
+def _old_shelves(
+    home: Home,
+    epochs: Sequence[tuple[str, int]],
+    base: int,
+    keys: Mapping[bytes, JournalKey],
+) -> Iterator[EpochShelf]:
+    """The epochs before this one, where enough embassies cosigned what was adopted."""
+    old = [(origin, start) for origin, start in epochs if start < base]
+    ends = [start for _, start in old[1:]]
+    for (origin, start), end in zip(old, [*ends, base], strict=False):
+        store = FileTileStore(home.journal(origin), read_only=True)
+        try:
+            note = store.get("checkpoint")
+        except TileMissing:
+            continue
+        size = parse_checkpoint(parse_note(note).text).size
+        yield EpochShelf(start, end, OldLog(store, size), Opener(origin, keys), _always(size, note))
+
+
+def _always(size: int, note: bytes) -> Callable[[], tuple[int, bytes]]:
+    return lambda: (size, note)
+
+
+def _int(cell: object) -> int:
+    assert isinstance(cell, int)
+    return cell

@@ -1,0 +1,146 @@
+"""`kulla up`: a whole tower on this machine, minded; for a demo country its embassies too.
+
+A demo tower's folder:  home/  kit/  embassies/<name>/  logs/
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kulla.embassy import folder as embassy_folder
+from kulla.journal.policy_file import Embassy
+from kulla.kernel.edges import SystemClock, SystemEntropy
+from kulla.tower.cards import embassy_of
+from kulla.tower.country import Founding, write_people
+from kulla.tower.edge import HomeEdge
+from kulla.tower.home import Home
+from kulla.tower.init import Beginning, begin
+from kulla.tower.minder import ChildSpec, Minder
+
+EMBASSIES = ("vienna", "rome", "ottawa", "wellington")
+DEMO_PEOPLE = 48
+
+
+@dataclass(frozen=True, slots=True)
+class DemoPlan:
+    """A demo country to make: its folder, the portal's port, the embassies' first port, and sizes.
+
+    `per_clinic` practitioners at each of 24 clinics, `days` of slots, `people` made-up citizens.
+    """
+
+    folder: Path
+    port: int = 8000
+    embassy_port: int = 8101
+    per_clinic: int = 3
+    days: int = 28
+    people: int = DEMO_PEOPLE
+    slot_minutes: int = 15
+    name: str = "demo.kulla.example"
+
+    @property
+    def home(self) -> Home:
+        """The demo's home."""
+        return Home(self.folder / "home")
+
+    @property
+    def kit(self) -> Path:
+        """The demo's recovery kit."""
+        return self.folder / "kit"
+
+    def embassy(self, name: str) -> Path:
+        """The folder of an embassy of the demo."""
+        return self.folder / "embassies" / name
+
+
+def make_demo(plan: DemoPlan) -> None:
+    """Make the folders of a demo country: four embassies, the policy, a home, the kit."""
+    entropy = SystemEntropy()
+    embassies: list[Embassy] = []
+    for number, name in enumerate(EMBASSIES):
+        port = plan.embassy_port + number
+        url = f"http://127.0.0.1:{port}"
+        made = embassy_folder.init(
+            plan.embassy(name), name, bind=f"127.0.0.1:{port}", url=url, entropy=entropy
+        )
+        embassies.append(embassy_of(made))
+    beginning = Beginning(
+        tower=plan.name,
+        relying_party="localhost",
+        public_url=f"http://localhost:{plan.port}",
+        bind="127.0.0.1",
+        port=plan.port,
+        demo=True,
+        embassies=embassies,
+    )
+    begin(plan.home, plan.kit, beginning, entropy)
+    policy = plan.home.policy_file.read_bytes()
+    for name in EMBASSIES:
+        embassy_folder.pin(plan.embassy(name), policy)
+
+
+class Tower:
+    """The processes of one tower on this machine, started in order and minded."""
+
+    def __init__(self, home: Home, logs: Path, embassies: Sequence[Path] = ()) -> None:
+        self.home = home
+        self.embassies = tuple(embassies)
+        self.minder = Minder(logs, SystemClock())
+
+    def start(self, *, bench: bool = False, say: Callable[[str], None] = lambda _: None) -> str:
+        """Start embassies (a demo's), rebuild at a first start, then keeper, scribe and portal.
+
+        Returns the portal's URL. Raises ChildFailed, and leaves what runs to `end`.
+        """
+        for folder in self.embassies:
+            say(f"embassy {folder.name}")
+            self.minder.start(
+                ChildSpec(f"embassy-{folder.name}", ("embassy", "serve", str(folder)))
+            )
+        if not self.home.registers.exists():
+            from kulla.tower.recover import first_start
+
+            say("first start: registers from the journal")
+            first_start(self.home)
+        where = str(self.home.folder)
+        say("keeper")
+        self.minder.start(ChildSpec("keeper", ("keeper", "serve", where)))
+        say("scribe")
+        self.minder.start(ChildSpec("scribe", ("scribe", "serve", where)))
+        say("portal")
+        words = ("portal", "serve", where, *(("--bench",) if bench else ()))
+        return self.minder.start(ChildSpec("portal", words)).word
+
+    def mind(self) -> None:
+        """Mind the processes until SIGTERM or Ctrl-C, then stop them."""
+        signal.signal(signal.SIGTERM, self.minder.stop)
+        signal.signal(signal.SIGINT, self.minder.stop)
+        self.minder.run()
+        self.end()
+
+    def end(self) -> None:
+        """Stop all processes."""
+        self.minder.end()
+
+
+def demo_tower(plan: DemoPlan, logs: Path | None = None) -> Tower:
+    """The tower of a demo country, made first where its folder is not there yet."""
+    if not plan.home.folder.exists():
+        make_demo(plan)
+        write_people(plan.home.demo_people, [])
+    folders = [plan.embassy(name) for name in EMBASSIES]
+    return Tower(plan.home, logs or plan.folder / "logs", folders)
+
+
+def found_demo(plan: DemoPlan, say: Callable[[str], None] = lambda _: None) -> None:
+    """Fill a demo country that runs: clinics, practitioners, slots, people. Once."""
+    if plan.home.demo_people.stat().st_size > len("[]"):
+        return
+    founding = Founding(HomeEdge(plan.home), SystemClock(), SystemEntropy())
+    morning = (8 * 60, 12 * 60, plan.slot_minutes)
+    afternoon = (13 * 60, 16 * 60, plan.slot_minutes)
+    founding.clinics(plan.per_clinic, plan.days, (morning, afternoon), say)
+    say("people")
+    write_people(plan.home.demo_people, founding.people(plan.people))
