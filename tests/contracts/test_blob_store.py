@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
-from fakes.blobs import SimulatedBlobs
 
+from fakes.blobs import SimulatedBlobs
 from kulla.embassy.blobs import BlobStore, SqliteBlobs, blob_name
 from kulla.embassy.errors import BlobDamaged, BlobMissing, BlobsFailed
 
@@ -84,9 +84,10 @@ def test_what_was_put_comes_back_also_after_opening_again(opener: Opener):
     store = opener.open()
     names = store.put(blobs)
     assert names == [blob_name(blob) for blob in blobs]
-    for now in (store, opener.again()):
-        assert [now.get(name) for name in names] == blobs
-        assert now.usage() == (4, sum(map(len, blobs)))
+    assert [store.get(name) for name in names] == blobs
+    store = opener.again()
+    assert [store.get(name) for name in names] == blobs
+    assert store.usage() == (4, sum(map(len, blobs)))
 
 
 def test_the_same_blob_again_changes_nothing(store: BlobStore):

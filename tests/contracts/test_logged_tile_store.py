@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from contracts import test_tile_store as suite
 from contracts.test_tile_store import *  # noqa: F403 -- the suite that every store runs
-
 from kulla.embassy.write_log import LOG_NAME, LoggedTileStore
 from kulla.journal.errors import StoreConflict, StoreFailed, TileMissing
 from kulla.journal.filestore import FileTileStore

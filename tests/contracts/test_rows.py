@@ -10,6 +10,7 @@ import pytest
 
 from fakes.rows import MemoryRows
 from kulla.kernel.rows import Column, Row, Rows, Table
+from kulla.registers.sqlite import LiveRows, create_tables, open_registers
 
 PEOPLE = Table(
     "people",
@@ -32,7 +33,16 @@ def memory(_folder: Path) -> Iterator[Rows]:
     yield MemoryRows(SCHEMA)
 
 
-IMPLEMENTATIONS: dict[str, Open] = {"memory": memory}
+@contextmanager
+def sqlite(folder: Path) -> Iterator[Rows]:
+    connection = open_registers(folder / "registers.sqlite", create=True)
+    create_tables(connection, SCHEMA)
+    connection.execute("BEGIN IMMEDIATE")
+    yield LiveRows(connection, SCHEMA)
+    connection.close()
+
+
+IMPLEMENTATIONS: dict[str, Open] = {"memory": memory, "sqlite": sqlite}
 
 
 @pytest.fixture(params=sorted(IMPLEMENTATIONS))

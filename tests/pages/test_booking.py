@@ -112,8 +112,6 @@ def test_a_taken_time_is_refused_in_words_and_keeps_what_was_typed(country, ana)
     assert "See other times" in words_of(answer)
 
 
-
-
 @pytest.mark.parametrize(
     ("prepare", "said"),
     [

@@ -29,7 +29,7 @@ from kulla.rebuild.chain import rebuild_registers
 from kulla.rebuild.history import plan_history, settle_log
 from kulla.rebuild.replay import Replayed
 from kulla.rebuild.sources import FolderSource
-from kulla.registers.sqlite import LiveRows, create_tables, open_registers
+from kulla.registers.sqlite import LiveRows, create_indexes, create_tables, open_registers
 from kulla.tower.services import SERVICES, register_tables
 
 SEED: Final = 1
@@ -108,13 +108,14 @@ def rebuild_once(journal: Path, home: Path) -> None:
         closing(connection),
         FileTileStore(home / "journal", create=True) as own,
     ):
-        create_tables(connection, tables)
+        create_tables(connection, tables, indexes=False)
         LiveRows(connection, tables).put(
             "kulla_epoch", {"number": 1, "origin": ORIGIN, "base": 0, "root_before": None}
         )
         report = rebuild_registers(
             plans, {key.key_id: key}, connection, tables, SERVICES, own_store=lambda _: own
         )
+        create_indexes(connection, tables)
     seconds = clock.monotonic_s() - start_s
     (home / _RESULT).write_text(json.dumps(_figures(report, seconds)))
 

@@ -71,7 +71,10 @@ def init(
     help="A folder for a demo country with four embassies on this machine; made if needed.",
 )
 @click.option("--port", default=8000, show_default=True, help="The demo's port.")
-def up(home: Path | None, demo: Path | None, port: int) -> None:
+@click.option(
+    "--embassy-port", default=8101, show_default=True, help="The first of the demo's four ports."
+)
+def up(home: Path | None, demo: Path | None, port: int, embassy_port: int) -> None:
     """Start a tower and mind its processes until Ctrl-C.
 
     Example: kulla up --demo demo
@@ -84,7 +87,7 @@ def up(home: Path | None, demo: Path | None, port: int) -> None:
         raise click.UsageError("Name either a HOME or --demo FOLDER.")
     set_up_logs("minder")
     console = Console(stderr=True)
-    plan = DemoPlan(demo, port=port) if demo else None
+    plan = DemoPlan(demo, port=port, embassy_port=embassy_port) if demo else None
     tower = demo_tower(plan) if plan else Tower(Home(home or Path()), (home or Path()) / "logs")
     try:
         with console.status("starting") as status:

@@ -26,7 +26,7 @@ class NoAnswer(KullaError):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """An answer: its status, where it leads to ('' for nowhere), when to come back, and its body."""
+    """An answer: its status, where it leads to or '', when to come back, and its body."""
 
     path: str
     status: int

@@ -6,7 +6,7 @@ same: how its processes and the network interleave no seed decides.
 
 from __future__ import annotations
 
-import random
+import random  # noqa: TID251 (choices of a drill must repeat, and nothing here is secret)
 
 
 class Chance(random.Random):

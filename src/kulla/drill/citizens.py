@@ -1,4 +1,4 @@
-"""One citizen at the portal's pages: signs in, looks for times, books, moves, cancels, keeps receipts.
+"""One citizen at the portal's pages: finds times, books, moves, cancels, keeps receipts.
 
 All of it goes the way a browser goes. Before a form is sent the wish is noted; whatever comes back,
 or doesn't, is noted beside it.

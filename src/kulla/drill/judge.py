@@ -167,7 +167,7 @@ def _slots_given_twice(acts: Iterable[Act]) -> Iterator[str]:
 
 
 def _live_twice(rows: Mapping[str, Row]) -> Iterator[str]:
-    live = Counter(row["slot"] for row in rows.values() if row["state"] == "booked")
+    live = Counter(str(row["slot"]) for row in rows.values() if row["state"] == "booked")
     for slot, count in live.items():
         if count > 1:
             yield f"slot {slot}: the register has {count} appointments in it"
@@ -182,7 +182,8 @@ def _acts_twice(answers: Answers, acts: Sequence[Act]) -> Iterator[str]:
     for key, count in Counter(act.command for act in acts if act.name in _ONCE).items():
         if count > 1:
             yield f"command {key.hex()[:16]}: became {count} acts"
-    asked = Counter(_thing(wish.verb, wish) for wish in answers.wishes)
+    perhaps_done = (wish for wish in answers.wishes if not wish.certainly_not_done)
+    asked = Counter(_thing(wish.verb, wish) for wish in perhaps_done)
     done = Counter(_thing_of(act) for act in acts if act.name in _ONCE)
     citizens = {wish.citizen for wish in answers.wishes}
     for thing, count in done.items():

@@ -1,4 +1,4 @@
-"""Every receipt that any citizen was given, checked: here, and by the command that strangers use."""
+"""Every receipt that a citizen was given, checked: here, and by the command that strangers use."""
 
 from __future__ import annotations
 

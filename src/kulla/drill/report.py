@@ -93,7 +93,7 @@ def write_json(path: Path, reports: Sequence[WipeReport]) -> None:
 
 
 def machine() -> str:
-    """This machine in a few words: processors, memory, system, Python."""
+    """The machine in a few words: processors, memory, system, Python."""
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return (
         f"{os.cpu_count()} x {platform.machine()}, {pages / 2**30:.0f} GiB, "

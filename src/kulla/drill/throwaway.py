@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
@@ -98,7 +98,7 @@ class Throwaway:
         return killed, written
 
     def take_over(self, say: Callable[[str], None]) -> tuple[TakeoverReport, str]:
-        """Build the new home from the kit and the embassies that are left, and start it: its URL."""
+        """Build the new home from the kit and embassies that are left, and start it; its URL."""
         policy = parse_policy((self.plan.kit / "policy").read_bytes())
         for embassy in policy.embassies:
             loopback(embassy.url)

@@ -121,6 +121,7 @@ class WipeDrill:
         finally:
             if tower is not None:
                 tower.end()
+            self._keep_logs(guard.root)
             guard.remove_all()
         self._report.total_s = round(self._clock.monotonic_s() - start_s, 3)
         return WipeRun(self._report, self.answers, evidence, verdict)
@@ -237,7 +238,7 @@ class WipeDrill:
             self._report.faults[f"new home: {place}"] = count
 
     def _last_booking(self) -> Wish:
-        """The booking that was confirmed last before the blow, and that nothing may have changed."""
+        """The booking that was confirmed last before the blow, and that nothing has changed."""
         expected = self.answers.expected()
         for wish in reversed(self.answers.acknowledged(until_s=self._wiped_s)):
             if wish.verb is Verb.BOOK:
@@ -385,11 +386,16 @@ class WipeDrill:
         shutil.copytree(tower.new_home.folder / "journal", keep / "journal")
         shutil.copytree(tower.plan.kit, keep / "kit")
         shutil.copyfile(tower.new_home.policy_file, keep / "policy")
-        for name in ("logs", "new-logs"):
-            shutil.copytree(tower.guard.root / name, keep / name)
         write_receipts(keep / "receipts", self.answers.wishes)
+
+    def _keep_logs(self, root: Path) -> None:
+        """Copy what the processes said, also where the drill broke off."""
+        if self.plan.keep is not None:
+            for name in ("logs", "new-logs"):
+                if (root / name).exists():
+                    shutil.copytree(root / name, self.plan.keep / name)
 
 
 def _people_for(acts: int) -> int:
-    """How many citizens do so many acts, each a few less than they would like, and some to spare."""
+    """How many citizens do so many acts, each some less than they would like, and some to spare."""
     return int(acts * (1 + _MORE)) // (BOOKINGS_EACH - 1) + 2 * _SPARE_CITIZENS

@@ -140,7 +140,8 @@ class SqliteBlobs:
 
     def close(self) -> None:
         """Fold the WAL into the file and let go of it."""
-        with self._writing, self._reading, closing(self._reader), closing(self._writer):
+        with self._writing, self._reading, closing(self._writer), closing(self._reader):
+            # The reader goes first: the last to close folds the WAL, and a reader can't.
             pass
 
     def _read(self, sql: str, values: Sequence[bytes | int]) -> list[tuple[Any, ...]]:

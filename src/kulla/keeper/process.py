@@ -119,7 +119,9 @@ class KeeperProcess:
             frames = self._door.recv_multipart()
             if len(frames) == 3:
                 self._take((frames[0], frames[1]), frames[2])
-            if not self._door.get(zmq.EVENTS) & zmq.POLLIN:
+            events = self._door.get(zmq.EVENTS)
+            assert isinstance(events, int)
+            if not events & zmq.POLLIN:
                 return
 
     def _take(self, token: Token, frame: bytes) -> None:

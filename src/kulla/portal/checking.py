@@ -22,7 +22,13 @@ from kulla.journal.errors import (
     ReceiptUnwitnessed,
 )
 from kulla.journal.receipts import RECEIPT_BYTES_MAX, parse_receipt, verify_receipt
-from kulla.portal.trust import check_address, current_policy, embassies_with_pages, leaf_of
+from kulla.portal.trust import (
+    check_address,
+    check_pages,
+    current_policy,
+    embassies_with_pages,
+    leaf_of,
+)
 from kulla.services.pages import PageRequest, Text, open_to_all
 
 _WORD: Final = re.compile(r"[a-z][a-z_]{0,63}")
@@ -69,7 +75,7 @@ _TOO_BIG: Final = (
 @open_to_all(limit="check")
 def check(request: PageRequest) -> HttpResponse:
     """GET: a form. POST `file` or `text`: whether the receipt is genuine, step by step."""
-    context: dict[str, Any] = {"embassies": embassies_with_pages(), "asked": _asked(request)}
+    context: dict[str, Any] = {"embassies": check_pages(), "asked": _asked(request)}
     if request.method != "POST":
         return render(request, "portal/check.html", context)
     data, fault = _given(request)

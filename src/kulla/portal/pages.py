@@ -8,7 +8,7 @@ from django.shortcuts import render
 
 from kulla.kernel.errors import KullaError
 from kulla.kernel.tower import Witnessing
-from kulla.portal.trust import current_policy
+from kulla.portal.trust import check_pages, current_policy
 from kulla.services.pages import PageRequest, open_to_all
 
 
@@ -25,7 +25,8 @@ def status(request: PageRequest) -> HttpResponse:
     context = {
         "witnessing": witnessing,
         "waiting": witnessing.size - witnessing.watermark if witnessing else 0,
-        "embassies": policy.embassies,
+        "embassies": check_pages(),
+        "total": policy.n,
         "needed": policy.quorum_k,
     }
     return render(request, "portal/status.html", context)

@@ -78,14 +78,17 @@ def qr(request: PageRequest, position: int) -> HttpResponse:
         raise Http404
     drawn = io.BytesIO()
     segno.make(links.first, error="m", micro=False).save(
-        drawn, kind="svg", border=4, light="#fff", omitsize=True, nl=False
+        drawn, kind="svg", border=4, light="#fff", omitsize=True, nl=False, xmldecl=False
     )
     return HttpResponse(drawn.getvalue(), content_type="image/svg+xml")
 
 
 def _receipt(request: PageRequest, position: int) -> bytes:
     """The file. Raises Http404 where the act is not this person's, as where there is none."""
-    if position >= request.tower.witnessing().watermark:
+    witnessing = request.tower.witnessing()
+    if position >= witnessing.size:
+        raise Http404
+    if position >= witnessing.watermark:
         raise NotWitnessedYet(
             "this act is not witnessed yet.",
             place=f"position {position}",

@@ -41,6 +41,13 @@ def embassies_with_pages() -> tuple[Embassy, ...]:
     return tuple(embassy for embassy in current_policy().embassies if embassy.url)
 
 
+def check_pages() -> tuple[tuple[str, str], ...]:
+    """Each embassy's name and the address of its own check page."""
+    return tuple(
+        (embassy.name, f"{embassy.url.rstrip('/')}/check") for embassy in embassies_with_pages()
+    )
+
+
 def check_address(embassy: Embassy, origin: str, index: int, leaf: str) -> str:
     """The page where this embassy says whether it holds the entry; `leaf` is hex."""
     query = urlencode({"origin": origin, "index": index, "leaf": leaf})

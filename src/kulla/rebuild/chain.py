@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from kulla.journal.entries import JournalKey, Opener, parse_entry
+from kulla.journal.entries import JournalKey, Opener
 from kulla.journal.epochs import EPOCH_OPENED, SERVICE, EpochOpened, parse_epoch_opened
 from kulla.journal.errors import JournalError
 from kulla.journal.store import TileStore
@@ -100,7 +100,7 @@ def rebuild_registers(
             first = min(start, tree.size - tree.size % WIDTH)
             bundles = _copied(_bundles(plan, first), store, tree, start, plan)
         opener = Opener(plan.origin, keys)
-        replay.run(_named(bundles, on_names), opener, plan.base, progress)
+        replay.run(bundles, opener, plan.base, progress, on_names)
     return replay.report
 
 
@@ -185,11 +185,3 @@ def _from(bundles: Iterable[tuple[int, Sequence[bytes]]], start: int) -> Bundles
         skip = max(0, start - first)
         if skip < len(entries):
             yield first + skip, entries[skip:]
-
-
-def _named(bundles: Bundles, on_names: Callable[[Sequence[bytes]], None]) -> Bundles:
-    for first, entries in bundles:
-        names = [name for entry in entries for name in parse_entry(entry).names]
-        if names:
-            on_names(names)
-        yield first, entries

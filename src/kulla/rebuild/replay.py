@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from kulla.journal.entries import OpenedEntry, parse_act
+from kulla.journal.entries import OpenedEntry, parse_act, parse_entry
 from kulla.journal.errors import JournalError
 from kulla.kernel.errors import KullaError
 from kulla.kernel.rows import Table
@@ -78,11 +78,13 @@ class Replay:
         opener: Opens,
         base: int,
         progress: Callable[[int], None] = lambda _: None,
+        on_names: Callable[[Sequence[bytes]], None] = lambda _: None,
     ) -> None:
         """Apply the entries of one epoch whose first act has position `base`.
 
         `bundles` gives (index of the first entry, entries), verified, in order, from the entry
-        that `position` names. `progress` is told the next position now and then.
+        that `position` names. `progress` is told the next position now and then, `on_names` the
+        blobs that entries name, bundle by bundle.
 
         Raises EntryDoesNotFit, with the entry's index, for an entry that can't be opened, unless
         `go_on`: then it is listed as a case, as an act that can't be applied always is.
@@ -95,9 +97,12 @@ class Replay:
                     raise EntryDoesNotFit(
                         f"entries from {position - base} on are missing.", place=f"entry {first}"
                     )
+                names: list[bytes] = []
                 for index, entry in enumerate(entries[position - base - first :], position - base):
-                    self._one(entry, opener, index, base)
+                    names += self._one(entry, opener, index, base)
                     position += 1
+                if names:
+                    on_names(names)
                 if self._rows.changed_count >= ROWS_PER_TRANSACTION:
                     self._commit(position)
                     self._connection.execute("BEGIN IMMEDIATE")
@@ -109,7 +114,8 @@ class Replay:
                 self._connection.execute("ROLLBACK")
             raise
 
-    def _one(self, entry: bytes, opener: Opens, index: int, base: int) -> None:
+    def _one(self, entry: bytes, opener: Opens, index: int, base: int) -> tuple[bytes, ...]:
+        """Apply one entry, or list it as a case; the blobs that it names."""
         position = base + index
         try:
             opened = opener.open(entry, place="")
@@ -126,7 +132,7 @@ class Replay:
             self.report.note(position, str(error))
             self._rows.keep()
             self.report.acts += 1
-            return
+            return _names_of(entry)
         try:
             apply_act(self._services, self._rows, act)
         except Exception as error:
@@ -135,11 +141,19 @@ class Replay:
             self.report.note(position, str(error))
         self._rows.keep()
         self.report.acts += 1
+        return opened.names
 
     def _commit(self, position: int) -> None:
         note_applied(self._rows, position)
         self._rows.flush()
         self._connection.execute("COMMIT")
+
+
+def _names_of(entry: bytes) -> tuple[bytes, ...]:
+    try:
+        return parse_entry(entry).names
+    except JournalError:
+        return ()
 
 
 def plain_bundles(

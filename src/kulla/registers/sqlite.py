@@ -49,11 +49,25 @@ def open_registers(path: Path, *, create: bool = False) -> sqlite3.Connection:
     return connection
 
 
-def create_tables(connection: sqlite3.Connection, tables: Iterable[Table]) -> None:
-    """Make those of `tables` that are not there yet, with their indexes."""
-    for table in tables:
+def create_tables(
+    connection: sqlite3.Connection, tables: Iterable[Table], *, indexes: bool = True
+) -> None:
+    """Make those of `tables` that are not there yet, with their indexes.
+
+    A replay of a long journal needs no index: it makes them afterwards (`create_indexes`), when all
+    rows can be sorted at once.
+    """
+    made = list(tables)
+    for table in made:
         columns = ", ".join(_column_sql(column, table) for column in table.columns)
         connection.execute(f'CREATE TABLE IF NOT EXISTS "{table.name}" ({columns}) WITHOUT ROWID')
+    if indexes:
+        create_indexes(connection, made)
+
+
+def create_indexes(connection: sqlite3.Connection, tables: Iterable[Table]) -> None:
+    """Make those indexes of `tables` that are not there yet."""
+    for table in tables:
         for columns_of_index in table.indexes:
             name = f"{table.name}_{'_'.join(columns_of_index)}"
             listed = ", ".join(f'"{column}"' for column in columns_of_index)

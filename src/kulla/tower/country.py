@@ -36,7 +36,13 @@ COUNTIES: Final = (
     ("Tiranë", ("Tiranë", "Kavajë")),
     ("Vlorë", ("Vlorë", "Sarandë")),
 )
-SPECIALITIES: Final = ("general-practice", "paediatrics", "gynaecology", "dentistry", "cardiology")
+SPECIALITIES: Final = (
+    "Mjekësi e përgjithshme",
+    "Pediatri",
+    "Obstetrikë-gjinekologji",
+    "Stomatologji",
+    "Kardiologji",
+)
 STREETS: Final = ("Rruga e Dëshmorëve", "Rruga e Lirisë", "Rruga Skënderbej", "Bulevardi Qendror")
 GIVEN: Final = (
     "Agim", "Alba", "Ardit", "Bora", "Dritan", "Elira", "Endri", "Era", "Fatmir", "Gentiana",

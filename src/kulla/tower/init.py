@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import kulla.keeper.folder as keeper_folder
 from kulla.journal.notes import KIND_ED25519, SigningKey
 from kulla.journal.policy_file import Custodian, Embassy, Log, Reader, first_policy, sign_policy
-from kulla.keeper import folder as keeper_folder
 from kulla.keeper.wrapping import new_recovery_key
 from kulla.kernel.edges import Entropy
 from kulla.kernel.errors import KullaError

@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import kulla.keeper.folder as keeper_folder
 from kulla.embassy.client import EmbassyClient
 from kulla.embassy.errors import EmbassyError
 from kulla.embassy.settle import Settlement
@@ -28,13 +30,12 @@ from kulla.journal.filestore import FileTileStore
 from kulla.journal.merkle import EMPTY_ROOT
 from kulla.journal.notes import KIND_ED25519, SigningKey, parse_note
 from kulla.journal.policy_file import PolicyFile, parse_policy, verify_policy_signatures
-from kulla.keeper import folder as keeper_folder
 from kulla.kernel.canonical import encode
 from kulla.kernel.edges import SystemClock, SystemEntropy
 from kulla.rebuild.chain import EpochPlan, rebuild_registers
 from kulla.rebuild.history import plan_history, settle_log
 from kulla.rebuild.replay import Replayed
-from kulla.rebuild.sources import HttpSource, Source
+from kulla.rebuild.sources import FolderSource, HttpSource, Source
 from kulla.rebuild.takeover import (
     Sealed,
     TakeoverFailed,
@@ -160,6 +161,54 @@ def take_over(
     )
 
 
+def rebuild_for_looking(
+    registers: Path,
+    kit: Path,
+    folders: Mapping[str, Path],
+    *,
+    go_on: bool = False,
+    progress: Progress = lambda *_: None,
+) -> dict[str, Any]:
+    """Rebuild the registers into a file of their own, from embassies' folders or by network.
+
+    Changes nothing at embassies. Raises NotSettled, or what a rebuild raises.
+    """
+    clock = SystemClock()
+    start_s = clock.monotonic_s()
+    kit_policy = parse_policy((kit / "policy").read_bytes(), place=str(kit / "policy"))
+    verify_policy_signatures(kit_policy)
+    keys = _journal_keys(kit)
+    with _clients(kit_policy, _read_key(kit / "reader.key")) as clients:
+        sources: list[Source] = [FolderSource(name, path) for name, path in folders.items()]
+        if not folders:
+            sources = [HttpSource(client) for client in clients.values()]
+        policy = newest_policy(kit_policy, [] if folders else _offered(clients))
+        newest = settle_log(sources, policy, policy.current_log.key.name)
+        if newest.checkpoint.size == 0 and len(policy.logs) > 1:
+            newest = settle_log(sources, policy, policy.logs[-2].key.name)
+        plans = plan_history(sources, policy, keys, newest)
+        end = plans[-1].base + plans[-1].size
+        replayed = _rebuild_file(
+            registers,
+            policy,
+            plans,
+            keys,
+            progress=lambda at: progress("replaying acts", at, end),
+            go_on=go_on,
+        )
+    return {
+        "acts": replayed.acts,
+        "epochs": len(plans),
+        "size": end,
+        "cases": replayed.case_count,
+        "first_cases": replayed.cases,
+        "holders": list(newest.holders),
+        "forked": [tail.embassy for tail in newest.forked],
+        "certain": newest.certain,
+        "seconds": round(clock.monotonic_s() - start_s, 3),
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class _Plan:
     """What this takeover decided once: the policy before and after, the key, the signed note."""
@@ -222,7 +271,7 @@ def _rebuild(
     on_names: Callable[[Sequence[bytes]], None] = lambda _: None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Replayed:
-    tables = register_tables()
+    """Rebuild a home's registers, and its own copy of the journal."""
     stores: list[FileTileStore] = []
 
     def own_store(origin: str) -> FileTileStore:
@@ -230,27 +279,39 @@ def _rebuild(
         stores.append(store)
         return store
 
-    connection = open_registers(home.registers, create=True)
+    try:
+        return _rebuild_file(
+            home.registers,
+            policy,
+            plans,
+            keys,
+            own_store=own_store,
+            on_names=on_names,
+            progress=progress,
+        )
+    finally:
+        for store in stores:
+            store.close()
+
+
+def _rebuild_file(
+    path: Path,
+    policy: PolicyFile,
+    plans: Sequence[EpochPlan],
+    keys: Mapping[bytes, JournalKey],
+    **how: Any,
+) -> Replayed:
+    tables = register_tables()
+    connection = open_registers(path, create=True)
     try:
         create_tables(connection, tables)
         rows = LiveRows(connection, tables)
         if rows.get("kulla_epoch", 1) is None:
             first = policy.logs[0].key.name
             rows.put("kulla_epoch", {"number": 1, "origin": first, "base": 0, "root_before": None})
-        return rebuild_registers(
-            plans,
-            keys,
-            connection,
-            tables,
-            SERVICES,
-            own_store=own_store,
-            on_names=on_names,
-            progress=progress,
-        )
+        return rebuild_registers(plans, keys, connection, tables, SERVICES, **how)
     finally:
         connection.close()
-        for store in stores:
-            store.close()
 
 
 def _bring_keys(

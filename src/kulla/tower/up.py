@@ -9,16 +9,19 @@ import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kulla.embassy import folder as embassy_folder
 from kulla.journal.policy_file import Embassy
 from kulla.kernel.edges import SystemClock, SystemEntropy
+from kulla.registers.sqlite import LiveRows, open_registers
 from kulla.tower.cards import embassy_of
 from kulla.tower.country import Founding, write_people
 from kulla.tower.edge import HomeEdge
 from kulla.tower.home import Home
 from kulla.tower.init import Beginning, begin
 from kulla.tower.minder import ChildSpec, Minder
+from kulla.tower.services import register_tables
 
 EMBASSIES = ("vienna", "rome", "ottawa", "wellington")
 DEMO_PEOPLE = 48
@@ -107,6 +110,9 @@ class Tower:
         where = str(self.home.folder)
         say("keeper")
         self.minder.start(ChildSpec("keeper", ("keeper", "serve", where)))
+        if self.home.settings().demo and not self.home.demo_people.exists():
+            say("made-up people, from the registers")
+            write_people(self.home.demo_people, registered_people(self.home))
         say("scribe")
         self.minder.start(ChildSpec("scribe", ("scribe", "serve", where)))
         say("portal")
@@ -123,6 +129,27 @@ class Tower:
     def end(self) -> None:
         """Stop all processes."""
         self.minder.end()
+
+
+def registered_people(home: Home) -> list[dict[str, Any]]:
+    """The demo country's people as a rebuilt home knows them, for its sign-in page.
+
+    Names are opened for those that the page shows at once; the others are found by their id.
+    """
+    connection = open_registers(home.registers)
+    rows = LiveRows(connection, register_tables()).find("citizens_citizen", limit=1_000_000)
+    connection.close()
+    rows.sort(key=lambda row: str(row["position"]).zfill(20))
+    edge = HomeEdge(home)
+    people = []
+    for number, row in enumerate(rows):
+        subject, name = str(row["subject"]), f"Person {str(row['subject'])[:8]}"
+        if number < DEMO_PEOPLE:
+            sealed = row["name_sealed"]
+            assert isinstance(sealed, bytes)
+            name = edge.open(subject, {"name": sealed}, "sign-in page of the demo country")["name"]
+        people.append({"subject": subject, "name": name, "role": "citizen", "town": ""})
+    return people
 
 
 def demo_tower(plan: DemoPlan, logs: Path | None = None) -> Tower:

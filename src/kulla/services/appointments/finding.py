@@ -24,7 +24,6 @@ from kulla.services.appointments.models import Clinic, Practitioner, Slot
 from kulla.services.pages import PageRequest, open_to_all
 
 _FOUND_A_PAGE: Final = 10
-_PAGES_MAX: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +82,8 @@ def find(request: PageRequest) -> HttpResponse:
         practitioners = Practitioner.objects.filter(clinic__in=by_id).order_by("name", "id")
         if speciality:
             practitioners = practitioners.filter(speciality=speciality)
-        number = request.GET.get("page", "1")
-        page = Paginator(practitioners, _FOUND_A_PAGE).get_page(
-            min(int(number), _PAGES_MAX) if number.isdecimal() else 1
-        )
+        # A page that is no number is the first, one beyond the end is the last.
+        page = Paginator(practitioners, _FOUND_A_PAGE).get_page(request.GET.get("page", "1"))
         now = settled_now(request)
         context["page"] = page
         context["found"] = [

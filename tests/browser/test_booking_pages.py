@@ -1,0 +1,279 @@
+"""The citizen's pages in a real Chromium: axe, 320 px, 200 % zoom, keyboard only, no JavaScript.
+
+The portal serves from threads of this process, in front of FakeTower, so that a test can hold the
+watermark or silence the tower while the browser looks.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from fakes.country import Country
+from fakes.portal import found
+
+pytestmark = [pytest.mark.browser, pytest.mark.live]
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PHONE = {"width": 320, "height": 640}
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(
+    browser_type_launch_args: dict[str, Any], chromium: str
+) -> dict[str, Any]:
+    """The machine's own Chromium, quiet: it asks nobody outside for anything."""
+    return {**browser_type_launch_args, "executable_path": chromium, "args": ARGUMENTS}
+
+
+@dataclass
+class Site:
+    """A portal that serves, its address, and the country behind it."""
+
+    address: str
+    country: Country
+
+    def confirmed(self) -> str:
+        """The page of a confirmed appointment of the first citizen."""
+        booked = self.country.book(self.country.citizens[0], self.country.slot())
+        return f"/appointments/{booked}"
+
+
+@pytest.fixture
+def site(tmp_path) -> Iterator[Site]:
+    from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
+
+    class Quiet(WSGIRequestHandler):
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    country, application = found(tmp_path)
+    server = ThreadedWSGIServer(("127.0.0.1", 0), Quiet, allow_reuse_address=False)
+    server.daemon_threads = True
+    server.set_app(application)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield Site(f"http://127.0.0.1:{server.server_port}", country)
+    server.shutdown()
+    thread.join(10)
+    server.server_close()
+
+
+def _sign_in(page, site: Site, language: str = "sq") -> None:
+    page.goto(f"{site.address}/sign-in?lang={language}")
+    page.get_by_role("button", name="Ana Prifti").click()
+    page.wait_for_url(f"{site.address}/")
+
+
+def _every_page(site: Site) -> list[str]:
+    """Each kind of page, and each state of it that looks different."""
+    country = site.country
+    confirmed = site.confirmed()
+    position = country.tower.witnessing().size - 1
+    cancelled = country.book(country.citizens[0], country.slot(days=2))
+    from kulla.kernel.service import Actor
+
+    me = Actor("citizen", country.citizens[0])
+    assert country.ask(me, "appointments", "cancel", {"appointment": cancelled}).status
+    country.tower.held = True
+    pending = country.book(country.citizens[0], country.slot(days=3))
+    return [
+        "/",
+        "/status",
+        "/check",
+        f"/check?origin=o&index=1&leaf={'ab' * 32}",
+        "/nowhere",
+        "/appointments/",
+        "/appointments/?place=Tiran%C3%AB&speciality=",
+        "/appointments/?place=Vlor%C3%AB&speciality=Mjek%C3%ABsi+familjeje",
+        "/appointments/doctors/hoxha-a",
+        "/appointments/doctors/hoxha-a?month=2027-01",
+        f"/appointments/slots/{country.slot(days=4)}",
+        f"/appointments/slots/{country.slot(days=3)}",
+        f"/appointments/slots/{country.slot()}",
+        "/appointments/mine",
+        confirmed,
+        f"/appointments/{pending}?again=1",
+        f"/appointments/{cancelled}",
+        f"{confirmed}/said",
+        f"{confirmed}/cancel",
+        f"{confirmed}/move",
+        f"{confirmed}/move/{country.slot(days=4)}",
+        f"/receipts/{position}",
+        f"/receipts/{position + 3}",
+        "/sign-in",
+    ]
+
+
+@pytest.mark.parametrize("language", ["sq", "en"])
+def test_every_page_is_accessible_and_fits_a_small_phone(page, site, language):
+    _sign_in(page, site, language)
+    page.set_viewport_size(PHONE)
+    complaints = []
+    for address in _every_page(site):
+        page.goto(f"{site.address}{address}")
+        complaints += _complaints(page, address, PHONE["width"])
+    assert not complaints
+    assert page.locator("html").get_attribute("lang") == language
+
+
+def _complaints(page, where: str, width: int) -> list[str]:
+    results = Axe().run(page).response
+    found_by_axe = [
+        f"{where}: {one['id']}: {one['help']}: {one['nodes'][0]['html'][:120]}"
+        for one in results["violations"]
+    ]
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    return found_by_axe + ([f"{where}: {wide} px wide"] if wide > width else [])
+
+
+def test_forms_with_problems_and_refusals_are_accessible(page, site):
+    _sign_in(page, site, "en")
+    page.set_viewport_size(PHONE)
+    slot = f"{site.address}/appointments/slots/{site.country.slot()}"
+    page.goto(slot)
+    page.get_by_role("button", name="Book this time").click()
+    complaints = _complaints(page, "problem", PHONE["width"])
+    page.get_by_role("link", name="Enter a telephone number").click()
+    assert page.evaluate("document.activeElement.id") == "phone"
+    site.country.tower.quorum = False
+    page.get_by_label("Your telephone number").fill("069 123 4567")
+    page.get_by_role("button", name="Book this time").click()
+    assert page.get_by_role("alert").get_by_text("Too few embassies answer").is_visible()
+    complaints += _complaints(page, "no quorum", PHONE["width"])
+    site.country.tower.quorum, site.country.tower.silent = True, True
+    page.get_by_role("button", name="Send it again").click()
+    complaints += _complaints(page, "silent", PHONE["width"])
+    site.country.tower.silent = False
+    site.country.book(site.country.citizens[1], site.country.slot())
+    page.get_by_role("button", name="Send it again").click()
+    assert page.get_by_role("alert").get_by_text("Somebody was quicker").is_visible()
+    assert page.get_by_label("Your telephone number").input_value() == "069 123 4567"
+    complaints += _complaints(page, "taken", PHONE["width"])
+    assert not complaints
+
+
+def test_dark_and_zoomed_pages_are_accessible(browser, site):
+    # 200 % of a 1280 px window leaves 640 CSS px: that is what zooming does to a page's layout.
+    context = browser.new_context(
+        viewport={"width": 640, "height": 450}, device_scale_factor=2, color_scheme="dark"
+    )
+    page = context.new_page()
+    _sign_in(page, site, "sq")
+    complaints = []
+    for address in _every_page(site):
+        page.goto(f"{site.address}{address}")
+        complaints += _complaints(page, address, 640)
+    context.close()
+    assert not complaints
+
+
+def test_a_booking_without_javascript_from_the_search_to_the_genuine_receipt(
+    browser, site, tmp_path
+):
+    context = browser.new_context(java_script_enabled=False, accept_downloads=True)
+    page = context.new_page()
+    page.goto(f"{site.address}/appointments/?lang=en")
+    page.get_by_label("Where?").select_option("Tiranë/Tiranë")
+    page.get_by_role("button", name="Find").click()
+    page.get_by_role("link", name="Dr. Arta Hoxha").click()
+    page.get_by_role("link", name="Tuesday 3 February 2026").click()
+    page.get_by_role("link", name="10:20").click()
+    page.get_by_role("button", name="Ana Prifti").click()
+    page.get_by_label("Your telephone number").fill("069 123 4567")
+    page.get_by_label("Reason for the visit").fill("Kontroll i përvitshëm")
+    site.country.tower.held = True
+    page.get_by_role("button", name="Book this time").click()
+    assert page.get_by_text("Your booking is being confirmed").is_visible()
+    site.country.tower.let_go()
+    page.wait_for_url("**?again=1", timeout=15_000)  # by itself, without any script
+    assert page.get_by_text("Your appointment is confirmed").is_visible()
+    page.get_by_role("link", name="receipt of the booking").click()
+    with page.expect_download() as downloaded:
+        page.get_by_role("link", name="Download the receipt file").click()
+    file = tmp_path / downloaded.value.suggested_filename
+    downloaded.value.save_as(file)
+    assert file.suffix == ".tlog-proof"
+    page.goto(f"{site.address}/check")
+    page.get_by_label("The receipt file").set_input_files(file)
+    page.get_by_role("button", name="Check").click()
+    assert page.get_by_role("heading", name="This receipt is genuine").is_visible()
+    assert page.get_by_text("Tuesday 3 February 2026, 10:20 (Tirana time, UTC+1)").is_visible()
+    context.close()
+
+
+def test_booking_and_cancelling_with_the_keyboard_alone(page, site):
+    _sign_in(page, site, "en")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    _tab_to(page, "Book an appointment with a doctor")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/appointments/")
+    _tab_to(page, "Find")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**place=*")
+    _tab_to(page, "Dr. Arta Hoxha")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/doctors/**")
+    _tab_to(page, "10:40")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/slots/**")
+    _tab_to(page, "phone")
+    page.keyboard.type("069 123 4567")
+    page.keyboard.press("Tab")
+    page.keyboard.type("Kontroll")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.get_by_text("Your appointment is confirmed").wait_for()
+    _tab_to(page, "Cancel it")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/cancel")
+    _tab_to(page, "Yes, cancel it")
+    page.keyboard.press("Enter")
+    page.get_by_text("Your appointment is cancelled").wait_for()
+
+
+_FOCUSED = """() => {
+  const one = document.activeElement, style = getComputedStyle(one);
+  return {name: one.id || one.innerText.trim(), outline: parseFloat(style.outlineWidth)};
+}"""
+
+
+def _tab_to(page, name: str) -> None:
+    """Press Tab until the thing of this name is focused; each step must show where the focus is."""
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        focused = page.evaluate(_FOCUSED)
+        if focused["name"]:
+            assert focused["outline"] >= 2, focused
+        if focused["name"] == name:
+            return
+    raise AssertionError(f"{name!r} can't be reached with Tab")
+
+
+def test_nothing_on_the_pages_offends_their_own_security_policy(page, site):
+    said = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("requestfailed", lambda request: said.append(f"failed: {request.url}"))
+    _sign_in(page, site)
+    addresses = _every_page(site)
+    for address in addresses:
+        page.goto(f"{site.address}{address}")
+    assert [one for one in said if "404" not in one and "202" not in one] == []
+    page.goto(f"{site.address}/receipts/{site.country.tower.witnessing().watermark - 3}")
+    drawn = "document.querySelector('.qr')?.naturalWidth ?? 0"
+    assert page.evaluate(drawn) > 0
