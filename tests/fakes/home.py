@@ -79,7 +79,9 @@ class HomeInProcess:
         """See scribe.BlobSource."""
         return {name: self.blobs[name] for name in names if name in self.blobs}
 
-    def command(self, name: str = "raise", *, service: str = "counters", who: str = "a", **data: object) -> Command:
+    def command(
+        self, name: str = "raise", *, service: str = "counters", who: str = "a", **data: object
+    ) -> Command:
         """A fresh command of `who`."""
         self._number += 1
         names = tuple(value for value in data.values() if isinstance(value, bytes))

@@ -103,7 +103,8 @@ def test_two_catalogues_that_disagree_are_found(tmp_path):
 
 
 def test_what_is_fuzzy_or_empty_is_not_shown():
-    source = '#, fuzzy\nmsgid "a"\nmsgstr "x"\n\nmsgid "b"\nmsgstr ""\n\nmsgid "c"\nmsgstr "l\\"1\\n"\n"l2"'
+    source = '#, fuzzy\nmsgid "a"\nmsgstr "x"\n\nmsgid "b"\nmsgstr ""\n\n'
+    source += 'msgid "c"\nmsgstr "l\\"1\\n"\n"l2"'
     assert parse_po(source) == {"c": 'l"1\nl2'}
     read = gettext.GNUTranslations(io.BytesIO(encode_mo(parse_po(source))))
     assert read.gettext("c") == 'l"1\nl2'

@@ -75,7 +75,7 @@ def _address(name: str, country, appointment: str) -> str:
         "appointments:move-to": ("appointment", "slot"),
         "style": ("name",),
     }.get(name, ())
-    if name.split(":")[-1] in ("appointment", "said", "cancel", "move"):
+    if name.rsplit(":", maxsplit=1)[-1] in ("appointment", "said", "cancel", "move"):
         wanted = ("appointment",)
     if name.startswith("receipt"):
         wanted = ("position",)

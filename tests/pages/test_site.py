@@ -11,7 +11,8 @@ from structlog.testing import capture_logs
 
 from fakes.country import environment
 from fakes.portal import Visitor, open_portal, words_of
-from kulla.portal import configuration, settings as settings_module
+from kulla.portal import configuration
+from kulla.portal import settings as settings_module
 from kulla.portal.configuration import Misconfigured, read_configuration
 
 PAGES = (

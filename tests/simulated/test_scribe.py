@@ -6,11 +6,11 @@ import hashlib
 from pathlib import Path
 
 import pytest
+
 from fakes.counters import counters
 from fakes.home import HomeInProcess
-
-from kulla.journal.receipts import verify_receipt
 from kulla.journal.notes import NoteSignature
+from kulla.journal.receipts import verify_receipt
 from kulla.kernel.service import Actor, Command
 from kulla.kernel.tower import Answer
 from kulla.scribe.quorum import CosignatureRefused
@@ -229,7 +229,7 @@ def test_a_receipt_is_given_to_who_is_party_and_to_nobody_else(home: HomeInProce
 
 
 def test_too_many_who_wait_are_told_so(home: HomeInProcess) -> None:
-    object.__setattr__(home.scribe._limits, "waiting_max", 2)  # noqa: SLF001
+    object.__setattr__(home.scribe._limits, "waiting_max", 2)
     home.take(home.command(), home.command(), tokens="ab")
     home.take(home.command(), tokens="c")
     assert home.answers["c"] == Answer("unavailable", code="busy")

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+import signal
+from collections.abc import Callable, Sequence
 from typing import Final
 
 _READ_BYTES: Final = 1 << 16
@@ -91,12 +92,18 @@ class DelayProxy:
                 await sink.drain()
 
 
-async def forward(ports: Sequence[tuple[int, int]], delay_s: float, stop: asyncio.Event) -> None:
-    """Forward each (port, target port) until `stop`."""
-    proxy = DelayProxy(delay_s)
-    for port, target in ports:
-        await proxy.listen(target, port)
-    try:
+def serve(ports: Sequence[tuple[int, int]], delay_s: float, ready: Callable[[], None]) -> None:
+    """Forward each (port, target port) until SIGTERM or SIGINT; `ready` is told once it listens."""
+
+    async def run() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        proxy = DelayProxy(delay_s)
+        for port, target in ports:
+            await proxy.listen(target, port)
+        ready()
         await stop.wait()
-    finally:
         await proxy.close()
+
+    asyncio.run(run())

@@ -6,6 +6,7 @@ import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,63 @@ def bench() -> None:
 
     Example: kulla bench acts --seconds 10
     """
+
+
+@bench.command("acts")
+@click.option("--seconds", default=30.0, show_default=True, help="How long bookings are counted.")
+@click.option("--connections", default=96, show_default=True, help="Browsers at once.")
+@click.option("--people-per-s", default=2400, show_default=True, help="Citizens made for a second.")
+@click.option(
+    "--delay-ms", default=0, show_default=True, help="Round trip to the embassies, as `delayed`."
+)
+@JSON
+@KEEP
+def bench_acts(
+    seconds: float,
+    connections: int,
+    people_per_s: int,
+    delay_ms: int,
+    json_path: Path | None,
+    keep: Path | None,
+) -> None:
+    """Count bookings acknowledged by a whole tower over the browser's own pages.
+
+    With --delay-ms a second tower is measured whose embassies are that far away (half of it each
+    way), as the object `delayed`.
+
+    Example: kulla bench acts --json acts.json
+    """
+    from kulla.bench.acts import ActsPlan, measure_acts
+    from kulla.bench.machine import file_system, machine, versions
+
+    before = machine()
+    with _folder(keep) as folder:
+        plan = ActsPlan(
+            folder / "near", seconds=seconds, connections=connections, people_per_s=people_per_s
+        )
+        found = measure_acts(plan, _say)
+        if delay_ms:
+            far = replace(plan, folder=folder / "far", round_trip_ms=delay_ms)
+            found["delayed"] = measure_acts(far, _say)
+        found["machine"] = {**before, "file_system": file_system(folder)}
+        found["versions"] = versions()
+        _tell(found, json_path)
+
+
+@bench.command("delay", hidden=True)
+@click.argument("pairs", nargs=-1)
+@click.option("--one-way-ms", type=float, required=True)
+@click.option("--ready-fd", type=int)
+def delay_command(pairs: tuple[str, ...], one_way_ms: float, ready_fd: int | None) -> None:
+    """Forward each PORT:TARGET of loopback, every byte so much later."""
+    from kulla.bench.delay import serve
+    from kulla.tower.minder import follow_parent, say_ready
+
+    follow_parent()
+    ports = [
+        (int(port), int(target)) for port, _, target in (pair.partition(":") for pair in pairs)
+    ]
+    serve(ports, one_way_ms / 1000, lambda: say_ready(ready_fd, "ready"))
 
 
 @bench.command("rebuild")

@@ -13,17 +13,17 @@ from typing import Final, Literal
 
 State = Literal["booked", "cancelled", "pending", "past"]
 
-_FORM: Final = '<form method="post" action="{path}"'
+_FORM: Final = re.compile(r'<form [^>]*\baction="([^"]+)"')
 _HIDDEN: Final = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)"')
-_BUTTON: Final = re.compile(r'<button name="subject" value="([^"]+)"')
-_PANEL: Final = re.compile(r'<div class="panel (good|warn|bad)" role="status">')
+_BUTTON: Final = re.compile(r'<button [^>]*\bname="subject" value="([^"]+)"')
+_PANEL: Final = re.compile(r'class="panel (good|warn|bad)" role="status"')
 _RECEIPT: Final = re.compile(r'href="/receipts/(\d+)"')
 _SLOT: Final = re.compile(r'href="/appointments/slots/([a-z0-9-]+)"')
 _DOCTOR: Final = re.compile(r'href="/appointments/doctors/([a-z0-9-]+)"')
 _DAY: Final = re.compile(r'href="\?day=(\d{4}-\d\d-\d\d)#times"')
 _MONTH: Final = re.compile(r'href="\?month=(\d{4}-\d\d)"')
-_CARD: Final = re.compile(r'<li><h3><a href="/appointments/([0-9a-f]{32})">')
-_TAG: Final = re.compile(r'<span class="tag ?(good|warn|bad|)">')
+_CARD: Final = re.compile(r'href="/appointments/([0-9a-f]{32})"')
+_TAG: Final = re.compile(r'class="tag ?(good|warn|bad|)"')
 
 _STATES: Final[Mapping[str, State]] = {
     "good": "booked",
@@ -43,11 +43,11 @@ class Shown:
 
 def read_form(text: str, path: str) -> dict[str, str] | None:
     """The hidden fields of the form that is sent to `path`; None where there is no such form."""
-    at = text.find(_FORM.format(path=path))
-    if at < 0:
-        return None
-    end = text.find("</form>", at)
-    return {name: html.unescape(value) for name, value in _HIDDEN.findall(text[at:end])}
+    for found in _FORM.finditer(text):
+        if html.unescape(found[1]) == path:
+            form = text[found.start() : text.find("</form>", found.start())]
+            return {name: html.unescape(value) for name, value in _HIDDEN.findall(form)}
+    return None
 
 
 def read_people(text: str) -> list[str]:
@@ -88,9 +88,10 @@ def read_mine(text: str) -> dict[str, Shown]:
     """All appointments on the page of one's own acts, by id."""
     cards = _CARD.split(text)
     shown: dict[str, Shown] = {}
-    for appointment, card in zip(cards[1::2], cards[2::2], strict=True):
+    for appointment, rest in zip(cards[1::2], cards[2::2], strict=True):
+        card = rest.split("</li>", 1)[0]
         tag = _TAG.search(card)
-        receipts = tuple(int(number) for number in _RECEIPT.findall(card.split("</li>")[0]))
+        receipts = tuple(int(number) for number in _RECEIPT.findall(card))
         if tag is not None:
             shown[appointment] = Shown(_STATES[tag[1]], receipts)
     return shown

@@ -6,6 +6,11 @@ leaf is the entry, and the entry holds SHA-256(salt || plaintext), which ties th
 
 A receipt proves that the act was in the journal when the embassies cosigned, and that it says what
 it says. It does not prove that the act still holds: a later act may have cancelled it.
+
+The last acts of an epoch may have been cosigned by fewer than a quorum at one same size when home
+was lost. After the takeover their receipts carry the *adoption* too: the receipt of the next
+epoch's first act, by which custodians and a quorum vouch for the old log's size and root. It stands in
+`extra` as "adopted", and strangers' tools check the two proofs one by one.
 """
 
 from __future__ import annotations
@@ -23,6 +28,7 @@ from kulla.journal.entries import (
     commitment_of,
     parse_entry,
 )
+from kulla.journal.epochs import EPOCH_OPENED, SERVICE, parse_epoch_opened
 from kulla.journal.errors import (
     CheckpointInvalid,
     EntryInvalid,
@@ -36,10 +42,11 @@ from kulla.journal.errors import (
     ReceiptMalformed,
     ReceiptUnwitnessed,
     SignatureInvalid,
+    SuccessionInvalid,
 )
 from kulla.journal.notes import NOTE_BYTES_MAX, Note, decode_base64, encode_base64, parse_note
 from kulla.journal.policy_file import PolicyFile
-from kulla.kernel.canonical import NotCanonical, decode, encode
+from kulla.kernel.canonical import NotCanonical, Value, decode, encode
 
 FIRST_LINE: Final = "c2sp.org/tlog-proof@v1"
 PROOF_HASHES_MAX: Final = 63
@@ -53,7 +60,8 @@ class Receipt:
     """What a receipt file holds; nothing is verified yet.
 
     index: the entry's place in its epoch's log, from 0. proof: sibling hashes from the leaf up.
-    checkpoint_note: the log's checkpoint with all its signatures, as it came.
+    checkpoint_note: the log's checkpoint with all its signatures, as it came. adoption: the receipt
+    of the next epoch's first act, or b''.
     """
 
     plaintext: bytes
@@ -62,6 +70,7 @@ class Receipt:
     index: int
     proof: tuple[bytes, ...]
     checkpoint_note: bytes
+    adoption: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +98,18 @@ def build_receipt(
     index: int,
     proof: Sequence[bytes],
     checkpoint_note: bytes,
+    adoption: bytes = b"",
 ) -> bytes:
     """The receipt file of an entry that was opened to (`salt`, `plaintext`).
+
+    `adoption` is the receipt of the next epoch's first act, for an old log whose checkpoint has no
+    quorum.
 
     Checks what can be checked without a policy: the commitment and the inclusion. Raises
     ReceiptInvalid (a child that says which), so that nobody is handed a receipt that fails.
     """
-    extra = encode({"act": plaintext, "entry": entry, "salt": salt})
+    parts: dict[str, Value] = {"act": plaintext, "entry": entry, "salt": salt}
+    extra = encode({**parts, "adopted": adoption} if adoption else parts)
     lines = [FIRST_LINE, f"extra {encode_base64(extra)}", f"index {index}"]
     lines += [encode_base64(sibling) for sibling in proof]
     data = "".join(f"{line}\n" for line in lines).encode() + b"\n" + checkpoint_note
@@ -131,7 +145,7 @@ def parse_receipt(data: bytes, *, place: str = "") -> Receipt:
     index = _word_after("index", lines, 3, place)
     if len(lines) - 3 > PROOF_HASHES_MAX:
         raise ReceiptMalformed(f"the proof has over {PROOF_HASHES_MAX} hashes.", place=place)
-    plaintext, salt, entry = _read_extra(_base64(extra, 2, place), place)
+    plaintext, salt, entry, adoption = _read_extra(_base64(extra, 2, place), place)
     try:
         number = parse_decimal(index, place=_at(place, 3))
     except CheckpointInvalid as error:
@@ -140,7 +154,7 @@ def parse_receipt(data: bytes, *, place: str = "") -> Receipt:
     for at, sibling in enumerate(proof, 4):
         if len(sibling) != merkle.HASH_BYTES:
             raise ReceiptMalformed("a hash of the proof has not 32 bytes.", place=_at(place, at))
-    return Receipt(plaintext, salt, entry, number, proof, note)
+    return Receipt(plaintext, salt, entry, number, proof, note, adoption)
 
 
 def verify_receipt(
@@ -151,13 +165,14 @@ def verify_receipt(
     The steps, in the order of tlog-proof, and what is raised where one fails (all ReceiptInvalid):
     the file reads as a receipt (ReceiptMalformed); its act fits its entry (ReceiptCommitmentWrong);
     a log of the policy signed its checkpoint (ReceiptLogUnsigned); every cosignature by an embassy
-    of the policy verifies (ReceiptCosignatureWrong); they are a quorum (ReceiptUnwitnessed); the
-    entry is in that checkpoint's tree at that index (ReceiptInclusionWrong).
+    of the policy verifies (ReceiptCosignatureWrong); they are a quorum, or the next epoch adopted
+    this very checkpoint (ReceiptUnwitnessed); the entry is in that checkpoint's tree at that index
+    (ReceiptInclusionWrong).
     """
     receipt = data if isinstance(data, Receipt) else parse_receipt(data, place=place)
     _check_commitment(receipt, place)
     note, checkpoint = _read_checkpoint(receipt.checkpoint_note, place)
-    cosigned_at_s = _check_signatures(note, policy, place)
+    cosigners, witnessed_at_s = _check_witnessed(receipt, note, checkpoint, policy, place)
     _check_inclusion(receipt, checkpoint, place)
     try:
         act = act_fields(receipt.plaintext, place=place)
@@ -168,11 +183,46 @@ def verify_receipt(
             place=place,
             remedy="A newer release of Kulla may read it.",
         ) from error
+    return VerifiedReceipt(act, receipt.index, checkpoint, cosigners, witnessed_at_s)
+
+
+def _check_witnessed(
+    receipt: Receipt, note: Note, checkpoint: Checkpoint, policy: PolicyFile, place: str
+) -> tuple[tuple[str, ...], tuple[int, int]]:
+    """Who vouches for the checkpoint, and from when to when, in seconds since 1970."""
+    try:
+        cosigned_at_s = _check_signatures(note, policy, place)
+    except ReceiptUnwitnessed:
+        if not receipt.adoption:
+            raise
+        adopted = verify_receipt(receipt.adoption, policy, place=f"{place} (adoption)".strip())
+        _check_adopts(adopted, checkpoint, policy, place)
+        return adopted.cosigners, adopted.witnessed_at_s
     times = cosigned_at_s.values()
-    witnessed_at_s = (min(times, default=0), max(times, default=0))
-    return VerifiedReceipt(
-        act, receipt.index, checkpoint, tuple(sorted(cosigned_at_s)), witnessed_at_s
+    return tuple(sorted(cosigned_at_s)), (min(times, default=0), max(times, default=0))
+
+
+def _check_adopts(
+    adopted: VerifiedReceipt, checkpoint: Checkpoint, policy: PolicyFile, place: str
+) -> None:
+    """The proven act must be the first of the next epoch, and adopt this very checkpoint."""
+    wrong = ReceiptUnwitnessed(
+        "what this receipt shows as its adoption does not adopt its checkpoint.",
+        place=place,
+        remedy="Don't rely on it; ask an embassy.",
     )
+    number = policy.epoch_number(checkpoint.origin)
+    follows = policy.epoch_number(adopted.checkpoint.origin) == number + 1
+    is_opening = (adopted.act["service"], adopted.act["act"]) == (SERVICE, EPOCH_OPENED)
+    if not (follows and is_opening and adopted.index == 0):
+        raise wrong
+    try:
+        opened = parse_epoch_opened(adopted.act["data"])
+    except SuccessionInvalid as error:
+        raise wrong from error
+    stands_on = (opened.old_origin, opened.adopted_size, opened.adopted_root)
+    if stands_on != (checkpoint.origin, checkpoint.size, checkpoint.root):
+        raise wrong
 
 
 def _check_commitment(receipt: Receipt, place: str) -> None:
@@ -242,12 +292,15 @@ def _check_inclusion(receipt: Receipt, checkpoint: Checkpoint, place: str) -> No
         ) from error
 
 
-def _read_extra(extra: bytes, place: str) -> tuple[bytes, bytes, bytes]:
+def _read_extra(extra: bytes, place: str) -> tuple[bytes, bytes, bytes, bytes]:
     at = _at(place, 2)
     try:
         fields = decode(extra, place=at)
     except NotCanonical as error:
         raise ReceiptMalformed(error.message, place=at, remedy=_FETCH_AGAIN) from error
+    adoption = b""
+    if isinstance(fields, dict) and isinstance(fields.get("adopted"), bytes):
+        adoption = fields.pop("adopted")
     match fields:
         case {"act": bytes(plaintext), "entry": bytes(entry), "salt": bytes(salt), **others}:
             pass
@@ -256,7 +309,7 @@ def _read_extra(extra: bytes, place: str) -> tuple[bytes, bytes, bytes]:
     fits = max(len(plaintext), len(entry)) <= ENTRY_BYTES_MAX
     if others or len(salt) != 32 or not fits:
         raise ReceiptMalformed("what this receipt carries is of a wrong form.", place=at)
-    return plaintext, salt, entry
+    return plaintext, salt, entry, adoption
 
 
 def _word_after(keyword: str, lines: Sequence[str], number: int, place: str) -> str:

@@ -122,7 +122,7 @@ class LiveRows:
     def find(self, table: str, limit: int = 1000, **equal: Cell) -> list[Row]:
         """See Rows."""
         statements = self._statements[table]
-        wanted = " AND ".join(f'"{name}" = ?' for name in equal) or "1"
+        wanted = " AND ".join(f'"{name}" IS ?' for name in equal) or "1"
         sql = f'{statements.select} WHERE {wanted} ORDER BY "{statements.table.key}" LIMIT ?'
         rows = self._execute(sql, (*equal.values(), limit))
         return [dict(zip(statements.names, row, strict=True)) for row in rows]

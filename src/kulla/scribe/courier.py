@@ -85,7 +85,7 @@ class Courier(threading.Thread):
     """Runs one embassy's delivery in a thread of its own; the scribe hears of it by callbacks.
 
     `on_held(embassy, size, cosignature)` and `on_state(embassy, reachable)` are called from this
-    thread.
+    thread; `on_broken(error)` where it can't go on (the journal can't be read): the process ends.
     """
 
     def __init__(
@@ -94,12 +94,14 @@ class Courier(threading.Thread):
         delivery: Delivery,
         on_held: Callable[[str, int, NoteSignature], None],
         on_state: Callable[[str, bool], None],
+        on_broken: Callable[[Exception], None],
     ) -> None:
         super().__init__(name=f"courier-{embassy}", daemon=True)
         self._embassy = embassy
         self._delivery = delivery
         self._on_held = on_held
         self._on_state = on_state
+        self._on_broken = on_broken
         self._rounds: deque[Round] = deque()
         self._wake = threading.Condition()
         self._stopped = False
@@ -120,6 +122,12 @@ class Courier(threading.Thread):
 
     def run(self) -> None:
         """The thread: bring each round, and try again until it is there."""
+        try:
+            self._carry()
+        except Exception as error:
+            self._on_broken(error)
+
+    def _carry(self) -> None:
         failures = 0
         while (parcel := self._next()) is not None:
             try:

@@ -11,9 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kulla.journal.checkpoints import Checkpoint, sign_checkpoint
+from kulla.journal.errors import TileMissing
 from kulla.journal.notes import SigningKey
 from kulla.journal.store import TileStore
 from kulla.journal.tree import Tree
+
+CHECKPOINT = "checkpoint"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,21 @@ class Log:
             superseded = self._tree.superseded(old_size, size)
         self._store.drop(superseded)
         return Round(size, sign_checkpoint(checkpoint, self._key), blobs)
+
+    def keep_checkpoint(self, note: bytes) -> None:
+        """Put the cosigned checkpoint beside the tiles, durably: with it, they are a C2SP log."""
+        try:
+            old: bytes | None = self._store.get(CHECKPOINT)
+        except TileMissing:
+            old = None
+        self._store.swap(CHECKPOINT, old, note)
+
+    def kept_checkpoint(self) -> bytes:
+        """The checkpoint that was kept last, b'' where none was; verify it."""
+        try:
+            return self._store.get(CHECKPOINT)
+        except TileMissing:
+            return b""
 
     def entry_with_proof(self, index: int, size: int) -> tuple[bytes, list[bytes]]:
         """(the entry's bytes, its inclusion proof in the tree of `size`)."""

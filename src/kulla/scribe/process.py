@@ -31,9 +31,14 @@ ASK_SOCKET = "scribe.sock"
 NEWS_SOCKET = "scribe-news.sock"
 _NEWS_EVERY_S = 1.0
 _PATIENCE_S = 1.0
+_WAIT_AGAIN_S = 2.0
 _POLL_MS = 100
 
 Token = tuple[bytes, bytes]
+
+
+class CourierBroken(KullaError):
+    """A courier met what it can't mend; the process ends, and a restart recovers."""
 
 
 class Receipts(Protocol):
@@ -103,6 +108,30 @@ class ScribeProcess:
         """End `run` soon; may be called from a signal handler."""
         self._stopping = True
 
+    def wait_for(self, check: Callable[[], None], again: type[KullaError]) -> None:
+        """Answer 'no-quorum' and publish that, until `check` passes; it is tried every two seconds.
+
+        Goes on for as long as `check` raises `again`; anything else that it raises goes through.
+        """
+        next_s, warned = 0.0, False
+        while not self._stopping:
+            now_s = self._clock.monotonic_s()
+            if now_s >= next_s:
+                try:
+                    return check()
+                except again as error:
+                    if not warned:
+                        log.warning("waiting for embassies", error=str(error))
+                    next_s, warned = self._clock.monotonic_s() + _WAIT_AGAIN_S, True
+            self._scribe.quorum_reachable(False)
+            self._news.send(encode(witnessing_map(self._scribe.witnessing())), zmq.NOBLOCK)
+            self._door.poll(_POLL_MS)
+            asked: list[tuple[Token, Command]] = []
+            self._listen(asked)
+            for token, _ in asked:
+                self._send(token, answer_map(Answer("unavailable", code="no-quorum")))
+        return None
+
     def run(self, couriers: Sequence[CourierLike], opening: NewAct | None = None) -> None:
         """Serve until `stop`. Whatever ends it early ends the process: a restart recovers."""
 
@@ -127,9 +156,12 @@ class ScribeProcess:
                 batch, asked = asked[:512], asked[512:]
                 self._reply(self._scribe.take(batch))
                 round_s, moved = now_s, True
+            if now_s - news_s >= _NEWS_EVERY_S:
+                self._scribe.keep_checkpoint()
             if moved or now_s - news_s >= _NEWS_EVERY_S:
                 self._publish(now_s)
                 news_s = now_s
+        self._scribe.keep_checkpoint()
         self._close()
 
     def _may_start(self, now_s: float, round_s: float) -> bool:
@@ -152,6 +184,8 @@ class ScribeProcess:
             except zmq.Again:
                 return moved
             kind, embassy, *rest = self._told.get_nowait()
+            if kind == "broken":
+                raise CourierBroken(f"a courier can't go on: {rest[0]}") from rest[0]
             if kind == "state":
                 self._note_state(embassy, rest[0])
                 continue
@@ -251,6 +285,10 @@ class Notifier:
     def state(self, embassy: str, reachable: bool) -> None:
         """An embassy answers, or does not."""
         self._push(("state", embassy, reachable))
+
+    def broken(self, error: Exception) -> None:
+        """The thread can't go on."""
+        self._push(("broken", "", error))
 
     def _push(self, notice: tuple[object, ...]) -> None:
         if self._socket is None:

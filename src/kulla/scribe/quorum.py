@@ -19,17 +19,22 @@ class CosignatureRefused(Exception):
 class Quorum:
     """Collects cosignatures, size by size, and says how far a quorum has come.
 
-    `is_quorum` takes a set of embassy names. Sizes count entries of this epoch's log.
+    `is_quorum` takes a set of embassy names. Sizes count entries of this epoch's log. `size` and
+    `note` are of the checkpoint that a quorum cosigned last, as far as the last run kept it.
     """
 
     def __init__(
-        self, keys: Mapping[str, VerifierKey], is_quorum: Callable[[set[str]], bool]
+        self,
+        keys: Mapping[str, VerifierKey],
+        is_quorum: Callable[[set[str]], bool],
+        size: int = -1,
+        note: bytes = b"",
     ) -> None:
         self._keys = dict(keys)
         self._is_quorum = is_quorum
         self._rounds: dict[int, tuple[bytes, str, dict[str, NoteSignature]]] = {}
-        self.size = -1
-        self.note = b""
+        self.size = size
+        self.note = note
 
     def expect(self, size: int, checkpoint: bytes) -> None:
         """A checkpoint of `size` was signed and is on its way to the embassies."""

@@ -28,8 +28,9 @@ class ProvenLog(Protocol):
 class EpochShelf:
     """One epoch as the desk needs it.
 
-    `cosigned` gives (size, checkpoint note), the newest that a
-    quorum cosigned; the size is -1 where there is none.
+    `cosigned` gives (size, checkpoint note), the newest that a quorum cosigned; the size is -1
+    where there is none. Of an old epoch it may be the checkpoint that the next epoch adopted
+    without a quorum of its own (`adopted`): then the next epoch's first act vouches for it.
     """
 
     base: int
@@ -37,6 +38,7 @@ class EpochShelf:
     log: ProvenLog
     opener: Opener
     cosigned: Callable[[], tuple[int, bytes]]
+    adopted: bool = False
 
 
 class ReceiptDesk:
@@ -50,6 +52,9 @@ class ReceiptDesk:
 
         Whoever has no part in the act gets the same answer as for an act that does not exist.
         """
+        return self._build(position, lambda act: is_party(act, subject))
+
+    def _build(self, position: int, may_have: Callable[[Act], bool]) -> bytes:
         shelf = self._shelf(position)
         size, note = shelf.cosigned() if shelf else (-1, b"")
         if shelf is None or position - shelf.base >= size:
@@ -60,9 +65,14 @@ class ReceiptDesk:
         index = position - shelf.base
         entry, proof = shelf.log.entry_with_proof(index, size)
         opened = shelf.opener.open(entry, place=f"entry {index}")
-        if not is_party(parse_act(opened.plaintext, position), subject):
+        if not may_have(parse_act(opened.plaintext, position)):
             raise NoReceipt("there is no receipt for this act now.")
-        return build_receipt(entry, opened.salt, opened.plaintext, index, proof, note)
+        adoption = b""
+        if shelf.adopted and shelf.end is not None:
+            adoption = self._build(shelf.end, lambda _: True)
+        return build_receipt(
+            entry, opened.salt, opened.plaintext, index, proof, note, adoption=adoption
+        )
 
     def _shelf(self, position: int) -> EpochShelf | None:
         for shelf in self._shelves:

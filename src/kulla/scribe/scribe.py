@@ -71,6 +71,7 @@ class Scribe(Generic[Token]):
         self._number = 0
         self._moved_ms = 0
         self._quorum_reachable = True
+        self._kept_size = quorum.size
         self._on_round: Callable[[Round], None] = lambda _: None
 
     def start(self, on_round: Callable[[Round], None], opening: NewAct | None = None) -> None:
@@ -138,6 +139,13 @@ class Scribe(Generic[Token]):
     def cosigned(self) -> tuple[int, bytes]:
         """(size, the checkpoint that a quorum cosigned, with its signatures), the newest known."""
         return self._quorum.size, self._quorum.note
+
+    def keep_checkpoint(self) -> None:
+        """Keep the newest cosigned checkpoint beside the journal's tiles, for the next start."""
+        size, note = self.cosigned
+        if size > self._kept_size:
+            self._journal.keep_checkpoint(note)
+            self._kept_size = size
 
     @property
     def set_aside(self) -> Mapping[str, str]:

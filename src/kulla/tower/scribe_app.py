@@ -10,9 +10,10 @@ from kulla.embassy.client import EmbassyClient
 from kulla.journal.checkpoints import parse_checkpoint
 from kulla.journal.entries import JournalKey, Opener, Sealer
 from kulla.journal.epochs import EPOCH_OPENED
-from kulla.journal.errors import TileMissing
+from kulla.journal.errors import SignatureInvalid, TileMissing
 from kulla.journal.filestore import FileTileStore
 from kulla.journal.notes import parse_note
+from kulla.journal.policy_file import PolicyFile
 from kulla.journal.tree import Tree
 from kulla.keeper.client import KeeperClient
 from kulla.kernel.canonical import decode
@@ -24,13 +25,13 @@ from kulla.registers.sqlite import LiveRows, open_registers
 from kulla.scribe.batch import BatchWriter, pending_entries
 from kulla.scribe.courier import Courier, Delivery
 from kulla.scribe.log import Log
-from kulla.scribe.process import ScribeProcess
+from kulla.scribe.process import Notifier, ScribeProcess
 from kulla.scribe.quorum import Quorum
 from kulla.scribe.receipts import EpochShelf, ReceiptDesk
 from kulla.scribe.scribe import Scribe
 from kulla.tower.home import Home
 from kulla.tower.services import SERVICES, register_tables
-from kulla.tower.still_home import ASK_TIMEOUT_S, ask_whether_home
+from kulla.tower.still_home import ASK_TIMEOUT_S, TooFewAnswers, ask_whether_home
 
 Token = tuple[bytes, bytes]
 
@@ -117,7 +118,6 @@ def serve(home: Home, ready: Callable[[str], None]) -> None:
     """Run the scribe of `home` until SIGTERM. Raises KullaError where it must not start."""
     parts = _Parts(home)
     policy, journal = parts.policy, parts.journal
-    ask_whether_home(policy, journal.size, journal.root_at, parts.client)
     if not parts.epochs or (journal.size == 0 and len(policy.logs) > 1 and not parts.opening()):
         raise RegistersDisagree(
             "the first act of this epoch is not prepared.",
@@ -135,27 +135,45 @@ def serve(home: Home, ready: Callable[[str], None]) -> None:
         base=parts.base,
         size=journal.size,
     )
-    quorum = Quorum({known.name: known.key for known in policy.embassies}, policy.is_quorum)
+    quorum = _quorum(policy, journal)
     scribe: Scribe[Token] = Scribe(writer, journal, quorum, SERVICES, blobs, parts.clock)
     opener = Opener(journal.origin, parts.keys)
     now = EpochShelf(parts.base, None, journal, opener, lambda: scribe.cosigned)
-    desk = ReceiptDesk([*_old_shelves(home, parts.epochs, parts.base, parts.keys), now])
+    desk = ReceiptDesk([*_old_shelves(home, policy, parts.epochs, parts.base, parts.keys), now])
     process = ScribeProcess(scribe, desk, run_folder, parts.clock, policy.is_quorum)
     signal.signal(signal.SIGTERM, lambda *_: process.stop())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     couriers = []
     for embassy in policy.embassies:
-        notifier = process.notifier()
         client = parts.client(embassy.name, embassy.url)
         delivery = Delivery(client, embassy.key, journal, blobs)
-        couriers.append(Courier(embassy.name, delivery, notifier.held, notifier.state))
+        couriers.append(_courier(embassy.name, delivery, process.notifier()))
+    ready(f"position {parts.base + journal.size}")
+    process.wait_for(
+        lambda: ask_whether_home(policy, journal.size, journal.root_at, parts.client), TooFewAnswers
+    )
     for courier in couriers:
         courier.start()
-    ready(f"position {parts.base + journal.size}")
     process.run(couriers, parts.opening())
     for courier in couriers:
         courier.stop()
     parts.connection.close()
+
+
+def _courier(name: str, delivery: Delivery, notifier: Notifier) -> Courier:
+    return Courier(name, delivery, notifier.held, notifier.state, notifier.broken)
+
+
+def _quorum(policy: PolicyFile, journal: Log) -> Quorum:
+    """The quorum's state as far as the last run kept it, verified like anything from a disk."""
+    keys = {known.name: known.key for known in policy.embassies}
+    note = journal.kept_checkpoint()
+    try:
+        size = policy.check_checkpoint(note, place="kept checkpoint").size if note else -1
+    except SignatureInvalid:
+        # The policy names other embassies now: theirs will be asked for in a moment.
+        size, note = -1, b""
+    return Quorum(keys, policy.is_quorum, size, note)
 
 
 class OldLog:
@@ -172,6 +190,7 @@ class OldLog:
 
 def _old_shelves(
     home: Home,
+    policy: PolicyFile,
     epochs: Sequence[tuple[str, int]],
     base: int,
     keys: Mapping[bytes, JournalKey],
@@ -186,7 +205,9 @@ def _old_shelves(
         except TileMissing:
             continue
         size = parse_checkpoint(parse_note(note).text).size
-        yield EpochShelf(start, end, OldLog(store, size), Opener(origin, keys), _always(size, note))
+        adopted = not policy.is_quorum(policy.cosigners(parse_note(note)))
+        log = OldLog(store, size)
+        yield EpochShelf(start, end, log, Opener(origin, keys), _always(size, note), adopted)
 
 
 def _always(size: int, note: bytes) -> Callable[[], tuple[int, bytes]]:
