@@ -97,3 +97,17 @@ def test_only_a_known_proxy_is_believed(country, tmp_path):
     assert proxy.get("/", HTTP_X_FORWARDED_FOR="10.0.0.3").status_code == 200
     assert proxy.get("/", HTTP_X_FORWARDED_FOR="10.0.0.9, 10.0.0.4").status_code == 200
     assert proxy.get("/", HTTP_X_FORWARDED_FOR="10.0.0.8, 10.0.0.4").status_code == 429
+
+
+def test_only_a_known_proxy_says_that_the_way_was_encrypted(country, tmp_path):
+    open_portal({**environment(tmp_path), "KULLA_PROXIES": "192.0.2.100"})
+    https = {
+        "HTTP_HOST": "localhost",
+        "HTTP_X_FORWARDED_PROTO": "https",
+        "HTTP_ORIGIN": "https://localhost",
+    }
+    for address, code in (("192.0.2.100", 302), ("192.0.2.101", 403)):
+        visitor = Visitor(address=address)
+        headers = {**https, "HTTP_X_FORWARDED_FOR": "10.0.0.5"}
+        answer = visitor.post("/sign-in", {"subject": country.citizens[0]}, **headers)
+        assert answer.status_code == code

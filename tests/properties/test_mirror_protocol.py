@@ -44,7 +44,7 @@ TOWER = MadeUpTower()
 ORIGIN = TOWER.origin
 ENTRIES_MAX = 900
 FAULTS_LEFT_MAX = 3
-SIZES = st.one_of(st.integers(0, 20), st.sampled_from([255, 256, 257, 300, 512, 600]))
+COUNTS = st.sampled_from([1, 3, 30, 255, 256, 257, 300, 513])
 
 
 class Direct:
@@ -82,13 +82,14 @@ class EmbassyUnderFire(RuleBasedStateMachine):
         self.sealed = False
         self.number = 0
 
-    @initialize(target=logs)
-    def home(self) -> GrowingLog:
+    @initialize(target=logs, count=st.sampled_from([0, 5, 250, 300, 600]))
+    def home(self, count: int) -> GrowingLog:
+        self.honest.grow([b"first %d" % number for number in range(count)])
         return self.honest
 
     # what happens at home and at thieves'
 
-    @rule(log=logs, count=SIZES, names=st.integers(0, 2))
+    @rule(log=logs, count=COUNTS, names=st.sampled_from([0, 0, 1, 2]))
     def grow(self, log: GrowingLog, count: int, names: int) -> None:
         count = min(count, ENTRIES_MAX - log.size)
         entries = [b"entry %d %d" % (self.number, at) for at in range(count)]
@@ -100,10 +101,10 @@ class EmbassyUnderFire(RuleBasedStateMachine):
         self.number += 1
         log.grow(entries)
 
-    @rule(target=logs, log=logs, part=st.integers(0, 100))
-    def steal_the_key_and_fork(self, log: GrowingLog, part: int) -> GrowingLog:
+    @rule(target=logs, log=logs, part=st.sampled_from([0, 50, 90, 100]), more=COUNTS)
+    def steal_the_key_and_fork(self, log: GrowingLog, part: int, more: int) -> GrowingLog:
         fork = log.fork(log.size * part // 100)
-        fork.grow([b"forged %d" % self.number])
+        fork.grow([b"forged %d %d" % (self.number, at) for at in range(more)])
         self.number += 1
         self.all_logs.append(fork)
         return fork
@@ -114,9 +115,20 @@ class EmbassyUnderFire(RuleBasedStateMachine):
 
     # what is sent
 
-    @rule(log=logs, part=st.integers(0, 100), old=st.sampled_from(["right", "zero", "wrong"]))
+    @rule(log=logs)
+    def send_a_round(self, log: GrowingLog) -> None:
+        old_size = min(self._pending, log.size)
+        self._ask(lambda: self.embassy.mirror.add_checkpoint(log.checkpoint_body(old_size)))
+        start = min(self._next_entry, log.size)
+        self._ask(lambda: self.embassy.mirror.add_entries(log.entries_body(start)))
+
+    @rule(
+        log=logs,
+        part=st.sampled_from([0, 33, 66, 100, 100]),
+        old=st.sampled_from(["right", "right", "right", "zero", "wrong"]),
+    )
     def send_checkpoint(self, log: GrowingLog, part: int, old: str) -> None:
-        size = log.size * part // 100 if part < 90 else log.size
+        size = log.size * part // 100
         old_size = {"right": min(self._pending, size), "zero": 0, "wrong": size // 2}[old]
         self._ask(lambda: self.embassy.mirror.add_checkpoint(log.checkpoint_body(old_size, size)))
 
@@ -148,7 +160,7 @@ class EmbassyUnderFire(RuleBasedStateMachine):
     def send_broken_entries(self, log: GrowingLog, at: int, how: str) -> None:
         stop = min(self._pending, log.size)
         body = bytearray(log.entries_body(min(self._next_entry, stop), stop))
-        at = min(at, len(body) - 1)
+        at = len(body) * at // 10_001
         if how == "cut":
             del body[at:]
         elif how == "flip":
@@ -173,9 +185,13 @@ class EmbassyUnderFire(RuleBasedStateMachine):
             for stop in [min(self._pending, each.size)]
         ]
         half = len(encode_header(ORIGIN, 0, 0)) + 7
-        self._ask(lambda: one.feed(bodies[0][:half]) or Reply(0))
-        self._ask(lambda: two.feed(bodies[1]) or two.finish())
-        self._ask(lambda: one.feed(bodies[0][half:]) or one.finish())
+        steps = (
+            lambda: one.feed(bodies[0][:half]) or Reply(0),
+            lambda: two.feed(bodies[1]) or two.finish(),
+            lambda: one.feed(bodies[0][half:]) or one.finish(),
+        )
+        # A fault ends the process, and with it both uploads.
+        all(self._ask(step) is not None for step in steps)
 
     @rule(all_of_them=st.booleans())
     def send_blobs(self, all_of_them: bool) -> None:
@@ -186,7 +202,7 @@ class EmbassyUnderFire(RuleBasedStateMachine):
     @rule()
     def seal_and_unseal_never(self) -> None:
         """Only late, since afterwards little can happen."""
-        if self.number < 25:
+        if self.number < 8:
             return
         new = TOWER.key("journal.kulla.example/2").verifier
         statement = Succession(TOWER.policy.tower, 2, ORIGIN, new, "", "fire", 1)

@@ -168,7 +168,7 @@ class Citizen:
         contested: bool = False,
     ) -> Wish | None:
         """Open a form; the wish it makes, noted, or None where the page has no form."""
-        form = read_form((await self._get(path)).text, path)
+        form = read_form((await self._get(path)).text, path, here=path)
         if form is None:
             return None
         self._mark = form[MARK]

@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 State = Literal["booked", "cancelled", "pending", "past"]
 
-_FORM: Final = re.compile(r'<form [^>]*\baction="([^"]+)"')
+_FORM: Final = re.compile(r'<form [^>]*\baction="([^"]*)"')
 _HIDDEN: Final = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)"')
 _BUTTON: Final = re.compile(r'<button [^>]*\bname="subject" value="([^"]+)"')
 _PANEL: Final = re.compile(r'class="panel (good|warn|bad)" role="status"')
@@ -41,10 +41,13 @@ class Shown:
     receipts: tuple[int, ...]
 
 
-def read_form(text: str, path: str) -> dict[str, str] | None:
-    """The hidden fields of the form that is sent to `path`; None where there is no such form."""
+def read_form(text: str, path: str, *, here: str = "") -> dict[str, str] | None:
+    """The hidden fields of the form that is sent to `path`; None where there is no such form.
+
+    `here` is the page's own path, to which a form without an address is sent.
+    """
     for found in _FORM.finditer(text):
-        if html.unescape(found[1]) == path:
+        if (html.unescape(found[1]) or here) == path:
             form = text[found.start() : text.find("</form>", found.start())]
             return {name: html.unescape(value) for name, value in _HIDDEN.findall(form)}
     return None

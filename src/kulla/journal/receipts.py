@@ -9,8 +9,8 @@ it says. It does not prove that the act still holds: a later act may have cancel
 
 The last acts of an epoch may have been cosigned by fewer than a quorum at one same size when home
 was lost. After the takeover their receipts carry the *adoption* too: the receipt of the next
-epoch's first act, by which custodians and a quorum vouch for the old log's size and root. It stands in
-`extra` as "adopted", and strangers' tools check the two proofs one by one.
+epoch's first act, by which custodians and a quorum vouch for the old log's size and root. It stands
+in `extra` as "adopted", and strangers' tools check the two proofs one by one.
 """
 
 from __future__ import annotations

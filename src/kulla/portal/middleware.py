@@ -70,7 +70,7 @@ def _believe_proxy(request: HttpRequest, proxies: frozenset[str]) -> None:
     if meta.get("REMOTE_ADDR") not in proxies:
         return
     if meta.get("HTTP_X_FORWARDED_PROTO") == "https":
-        meta["wsgi.url_scheme"] = request.environ["wsgi.url_scheme"] = "https"  # type: ignore[attr-defined]
+        meta["wsgi.url_scheme"] = "https"
     # The last address is the one that our own proxy saw; those before it anybody can make up.
     nearest = meta.get("HTTP_X_FORWARDED_FOR", "").rpartition(",")[2].strip()
     if nearest:
@@ -91,7 +91,8 @@ def language(handle: Handler) -> Handler:
         request.LANGUAGE_CODE = code
         response = handle(request)
         response["Content-Language"] = code
-        patch_vary_headers(response, ("Cookie",))
+        if response.get("Vary") != "Cookie":  # as it is wherever the session was asked
+            patch_vary_headers(response, ("Cookie",))
         if chosen == code:
             response.set_cookie(
                 cookie,

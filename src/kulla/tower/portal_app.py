@@ -6,6 +6,7 @@ Worker processes import this module and find the home in KULLA_HOME; importing o
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import threading
 from collections.abc import Callable
@@ -50,6 +51,9 @@ def serve(home: Home, ready: Callable[[str], None], *, bench: bool = False) -> N
 
     os.environ.update(environment(home, bench=bench))
     settings = home.settings()
+    # Forked workers inherited a lock (of an import, mostly) that `_tell` held just then, and hung:
+    # the portal was not ready in two starts of five. Spawned ones inherit nothing.
+    multiprocessing.set_start_method("spawn", force=True)
     server = Server(
         "kulla.tower.portal_app:make_application",
         factory=True,

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 import kulla.keeper.folder as keeper_folder
 from kulla.embassy.client import EmbassyClient
 from kulla.embassy.errors import EmbassyError
@@ -51,6 +53,9 @@ from kulla.tower.services import SERVICES, register_tables
 
 Progress = Callable[[str, int, int], None]
 EMBASSY_TIMEOUT_S = 10.0
+KEYS_AT_ONCE = 4000
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +129,8 @@ def take_over(
         plan = _decide(home, kit, policy, port, reason, clock.now_ms())
         progress("sealing the old epoch", 0, len(clients))
         sealed = seal(clients, plan.note, parse_succession(plan.note), plan.old)
-        sources = [HttpSource(client) for client in clients.values()]
+        # Only those that answered just now, the ones whose word was taken.
+        sources = [HttpSource(clients[name]) for name in sealed]
         origin = plan.old.current_log.key.name
         settlement = settle_log(sources, plan.old, origin, only=list(sealed))
         hand_over_policy(clients, plan.new)
@@ -322,23 +328,29 @@ def _bring_keys(
     A key that no source holds leaves its subject's personal fields closed, and nothing else.
     """
     recovery = (kit / "recovery.key").read_bytes()
-    missing = names
     found_count = 0
+    for start in range(0, len(names), KEYS_AT_ONCE):
+        some = names[start : start + KEYS_AT_ONCE]
+        found = _blobs_of(sources, some)
+        # In the order of the journal: of two blobs for one subject the first one counts.
+        keeper_folder.adopt(home.keeper, recovery, [found[name] for name in some if name in found])
+        found_count += len(found)
+        progress("personal keys", start + len(some), len(names))
+    return found_count
+
+
+def _blobs_of(sources: Sequence[Source], names: Sequence[bytes]) -> dict[bytes, bytes]:
+    """Those of the named blobs that any source gives."""
+    found: dict[bytes, bytes] = {}
     for source in sources:
-        still: list[bytes] = []
-        blobs: list[bytes] = []
-        for name, blob in source.blobs(missing):
-            if blob is None:
-                still.append(name)
-            else:
-                blobs.append(blob)
-        keeper_folder.adopt(home.keeper, recovery, blobs)
-        found_count += len(blobs)
-        progress("personal keys", found_count, len(names))
-        missing = still
+        missing = [name for name in names if name not in found]
         if not missing:
             break
-    return found_count
+        try:
+            found.update((name, blob) for name, blob in source.blobs(missing) if blob is not None)
+        except EmbassyError as error:
+            log.warning("source failed", source=source.name, error=str(error))
+    return found
 
 
 def _keep_checkpoints(
