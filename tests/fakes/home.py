@@ -1,19 +1,24 @@
 """A home in this process: the real scribe over real registers, with embassies in process too.
 
 Fault model: `restart` forgets everything that is not in the registers' file or promised by the
-tile store, as a process that dies does.
+tile store, as a process that dies does. With `dies_after` steps (a statement of SQL, a write to the
+tile store, a request to an embassy, before it or after it was done) it dies right there.
 """
 
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 from fakes.clock import HandClock
 from fakes.counters import COUNTER, counters
 from fakes.mirrors import MirrorInProcess
+from fakes.mortal import Life, MortalConnection, MortalStore, MortalTransport
 from fakes.signers import MadeUpTower, SeededEntropy
+from kulla.embassy.client import EmbassyClient
 from kulla.embassy.errors import EmbassyError
 from kulla.journal.entries import Sealer
 from kulla.journal.simulated import SimulatedTileStore
@@ -46,34 +51,39 @@ class HomeInProcess:
             for name in self.tower.mirror_keys
         }
         self._number = 0
+        self.life = Life()
         create_tables(open_registers(folder / "registers", create=True), TABLES)
         self.restart()
 
     def restart(self) -> None:
         """Start the scribe from what is durable."""
         self.connection = open_registers(self.folder / "registers")
-        rows = LiveRows(self.connection, TABLES)
+        mortal = cast(sqlite3.Connection, MortalConnection(self.connection, self.life))
+        rows = LiveRows(mortal, TABLES)
         first, entries = pending_entries(self.connection)
         size = applied(rows)
-        self.journal = Log(self.tower.log_key, self.store, size if first is None else first)
+        store = MortalStore(self.store, self.life)
+        self.journal = Log(self.tower.log_key, store, size if first is None else first)
         self.journal.join(entries)
         seals = Sealer(
             self.tower.origin, self.tower.journal_key, SeededEntropy(int(self.clock.now_ms()))
         )
-        self.writer = BatchWriter(
-            self.connection, rows, self.services, seals, self.clock, base=0, size=size
-        )
+        self.writer = BatchWriter(mortal, rows, self.services, seals, self.clock, base=0, size=size)
         keys = {name: key.verifier for name, key in self.tower.mirror_keys.items()}
         self.quorum = Quorum(keys, self.tower.policy.is_quorum)
         self.scribe: Scribe[str] = Scribe(
             self.writer, self.journal, self.quorum, self.services, self, self.clock
         )
         self.deliveries = {
-            name: Delivery(embassy.client(), keys[name], self.journal, self)
+            name: Delivery(self._client(embassy), keys[name], self.journal, self)
             for name, embassy in self.embassies.items()
         }
         self.rounds: list[Round] = []
         self.scribe.start(self.rounds.append)
+
+    def _client(self, embassy: MirrorInProcess) -> EmbassyClient:
+        transport = MortalTransport(embassy, self.life)
+        return EmbassyClient("http://in-process", name=embassy.name, transport=transport)
 
     def fetch(self, names: Sequence[bytes]) -> Mapping[bytes, bytes]:
         """See scribe.BlobSource."""
