@@ -109,6 +109,21 @@ def test_a_value_sealed_twice_looks_different_and_of_one_length(home: Home) -> N
     assert len({len(sealed) for sealed in seals}) == 1
 
 
+def test_a_form_that_is_posted_again_is_sealed_to_the_same_bytes(home: Home) -> None:
+    [(subject, _, _), (other, _, _)] = home.keeper.enrol(2)
+    fields = {"reason": "gju", "contact": "gju"}
+    sealed = home.keeper.seal(subject, fields, "appointments", b"command 1")
+    assert home.keeper.seal(subject, fields, "appointments", b"command 1") == sealed
+    assert home.keeper.open(subject, sealed, *WHY) == fields
+    others = [
+        home.keeper.seal(subject, fields, "appointments", b"command 2"),
+        home.keeper.seal(other, fields, "appointments", b"command 1"),
+        home.keeper.seal(subject, {"reason": "sy", "contact": "sy"}, "appointments", b"command 1"),
+    ]
+    seen = [value[1:13] for each in (sealed, *others) for value in each.values()]
+    assert len(set(seen)) == len(seen)
+
+
 def test_a_field_opens_for_its_subject_purpose_and_name_only(home: Home) -> None:
     (ana, _, _), (ben, _, _) = home.keeper.enrol(2)
     sealed = home.keeper.seal(ana, {"reason": "knee"}, "appointments")

@@ -159,7 +159,7 @@ class FakeTower:
             act.data,
         )
 
-    def seal(self, subject: str, fields: Mapping[str, str]) -> dict[str, bytes]:
+    def seal(self, subject: str, fields: Mapping[str, str], once: bytes = b"") -> dict[str, bytes]:
         """See TowerEdge."""
         self._check_voice()
         if subject in self.keyless:
@@ -168,6 +168,8 @@ class FakeTower:
         sealed = {}
         for name, text in fields.items():
             nonce = self._entropy.random_bytes(12)
+            if once:
+                nonce = hashlib.sha256(once + name.encode() + text.encode()).digest()[:12]
             sealed[name] = nonce + cipher.encrypt(nonce, text.encode(), name.encode())
         return sealed
 

@@ -311,7 +311,7 @@ class EmbassyUnderFire(RuleBasedStateMachine):
         """The log that the embassy follows can always be brought to its end."""
         self.embassy.crash()
         log = self.embassy.mirror._logs[ORIGIN]
-        if log.pending is None or self.sealed:
+        if log.pending is None or log.sealed is not None:
             return
         held = parse_checkpoint(parse_note(log.pending.note).text)
         followed = next(

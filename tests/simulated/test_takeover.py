@@ -204,11 +204,9 @@ def test_acts_whose_checkpoint_had_no_quorum_get_receipts_by_adoption(
         verify_receipt(alone, taking.following)
     with pytest.raises(ReceiptUnwitnessed):
         verify_receipt(wrong, taking.following)
+    earlier = home.tower.checkpoint_note(5, old.root_at(5), ["embassy-1"])
+    entry, proof = old.entry_with_proof(3, 5)
+    opened = home.tower.opener.open(entry)
+    forged = build_receipt(entry, opened.salt, opened.plaintext, 3, proof, earlier, adoption=other)
     with pytest.raises(ReceiptUnwitnessed, match="does not adopt"):
-        earlier = home.tower.checkpoint_note(5, old.root_at(5), ["embassy-1"])
-        entry, proof = old.entry_with_proof(3, 5)
-        opened = home.tower.opener.open(entry)
-        forged = build_receipt(
-            entry, opened.salt, opened.plaintext, 3, proof, earlier, adoption=other
-        )
         verify_receipt(forged, taking.following)

@@ -10,6 +10,8 @@ from typing import NoReturn
 import click
 from rich.console import Console
 
+COMPLAINTS_SHOWN_MAX = 20
+
 
 @click.group()
 def drill() -> None:
@@ -82,8 +84,8 @@ def wipe(
 
             run = WipeDrill(plan, SystemClock(), SystemEntropy(), say).run()
         reports.append(run.report)
-        for complaint in run.report.complaints:
-            console.print(f"[red]seed {number}: {complaint}")
+        for complaint in run.report.complaints[:COMPLAINTS_SHOWN_MAX]:
+            console.print(f"seed {number}: {complaint}", style="red", soft_wrap=True)
         if json_path is not None:
             write_json(json_path, reports)
     Console().print(table_of(reports))

@@ -216,9 +216,11 @@ async def read_directory(browser: Browser) -> Directory:
         for month in read_months(first):
             path = f"/appointments/doctors/{practitioner}?month={month}"
             days.update(dict.fromkeys(read_days((await browser.get(path)).text)))
-    if not practitioners or len(days) < _DAYS_EACH:
+    # Not the first day: what is booked must not begin, and so be past, before the drill ends.
+    later = sorted(days)[1:]
+    if not practitioners or len(later) < _DAYS_EACH:
         raise PortalUnexpected("the search finds nobody with free times.", place="/appointments/")
-    return Directory(sorted(practitioners), sorted(days))
+    return Directory(sorted(practitioners), later)
 
 
 def _is_id(part: str) -> bool:

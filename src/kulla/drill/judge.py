@@ -186,12 +186,14 @@ def _acts_twice(answers: Answers, acts: Sequence[Act]) -> Iterator[str]:
     asked = Counter(_thing(wish.verb, wish) for wish in perhaps_done)
     done = Counter(_thing_of(act) for act in acts if act.name in _ONCE)
     citizens = {wish.citizen for wish in answers.wishes}
+    known: set[tuple[str, str, str]] = set()
     for thing, count in done.items():
         if thing[1] in citizens and count > asked[thing]:
+            known.add(thing)
             name, citizen, what = thing
             yield f"{name} {what} by {citizen}: {count} acts from {asked[thing]} commands"
     for wish in answers.wishes:
-        if len(wish.appointments) > 1:
+        if len(wish.appointments) > 1 and _thing(wish.verb, wish) not in known:
             yield _complaint(wish, f"led to {len(wish.appointments)} appointments")
 
 

@@ -1,6 +1,8 @@
 """What a citizen reads off the portal's pages: forms, links, and how their appointments stand.
 
-Language plays no part: forms are found by their address, standings by the kind of their panel.
+Language plays no part: forms are found by their address, standings by the kind of their panel or
+tag. What is neither confirmed nor being confirmed is cancelled: a drill books nothing that could
+begin, and so be past, before it ends.
 """
 
 from __future__ import annotations
@@ -11,12 +13,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-State = Literal["booked", "cancelled", "pending", "past"]
+State = Literal["booked", "cancelled", "pending"]
 
 _FORM: Final = re.compile(r'<form [^>]*\baction="([^"]*)"')
 _HIDDEN: Final = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)"')
 _BUTTON: Final = re.compile(r'<button [^>]*\bname="subject" value="([^"]+)"')
-_PANEL: Final = re.compile(r'class="panel (good|warn|bad)" role="status"')
+_PANEL: Final = re.compile(r'class="panel ?(good|warn|bad|)" role="status"')
 _RECEIPT: Final = re.compile(r'href="/receipts/(\d+)"')
 _SLOT: Final = re.compile(r'href="/appointments/slots/([a-z0-9-]+)"')
 _DOCTOR: Final = re.compile(r'href="/appointments/doctors/([a-z0-9-]+)"')
@@ -27,9 +29,9 @@ _TAG: Final = re.compile(r'class="tag ?(good|warn|bad|)"')
 
 _STATES: Final[Mapping[str, State]] = {
     "good": "booked",
-    "bad": "cancelled",
     "warn": "pending",
-    "": "past",
+    "bad": "cancelled",
+    "": "cancelled",
 }
 
 

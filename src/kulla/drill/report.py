@@ -6,11 +6,12 @@ import importlib.metadata
 import json
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rich import box
 from rich.table import Table
 
 
@@ -107,12 +108,16 @@ def version() -> str:
 
 
 def table_of(reports: Sequence[WipeReport]) -> Table:
-    """The score for people: one row a drill."""
-    table = Table(title="Wiped: home and one embassy", caption=machine(), title_justify="left")
-    for name in ("seed", "embassy", "acknowledged", "lost", "doubled", "receipts failed"):
+    """The score for people: of one drill in full, of several one row each."""
+    title = "Home and one embassy were wiped while citizens booked"
+    table = Table(title=title, caption=machine(), title_justify="left", box=box.SIMPLE_HEAD)
+    if len(reports) == 1:
+        table.show_header = False
+        for name, value in _in_full(reports[0]):
+            table.add_row(name, value)
+        return table
+    for name in ("seed", "embassy", "acts", "lost", "doubled", "receipts", "page s", "act s", ""):
         table.add_column(name, justify="left" if name == "embassy" else "right")
-    for name in ("first page", "first act", "acts/s", "drill", ""):
-        table.add_column(name, justify="right")
     for one in reports:
         table.add_row(
             str(one.seed),
@@ -120,14 +125,33 @@ def table_of(reports: Sequence[WipeReport]) -> Table:
             f"{one.acknowledged:,}",
             _count(one.lost),
             _count(one.doubled),
-            f"{_count(one.receipts_failed)} of {one.receipts_checked:,}",
+            _count(one.receipts_failed),
             _seconds(one.first_page_s),
             _seconds(one.first_act_s),
-            f"{one.acts_per_s:,.0f}",
-            _seconds(one.total_s),
-            "[green]passed[/]" if one.passed else "[bold red]FAILED[/]",
+            _verdict(one),
         )
     return table
+
+
+def _in_full(one: WipeReport) -> Iterator[tuple[str, str]]:
+    yield "seed, embassy destroyed", f"{one.seed}, {one.embassy_destroyed}"
+    yield "acknowledged before", f"{one.acknowledged:,} acts at {one.acts_per_s:,.0f} a second"
+    yield "lost", _count(one.lost)
+    yield "doubled", _count(one.doubled)
+    yield "receipts failed", f"{_count(one.receipts_failed)} of {one.receipts_checked:,}"
+    yield "refusals unfounded", _count(one.refusals_unfounded)
+    yield "answers changed", f"{_count(one.answers_changed)} of {one.repeats:,} commands sent again"
+    yield "first page, seconds after", _seconds(one.first_page_s)
+    yield "first act, seconds after", _seconds(one.first_act_s)
+    tails = ", ".join(f"{name} {size}" for name, size in one.tails.items()) or "none"
+    yield "adopted", f"{one.adopted_size:,} entries; tails: {tails}"
+    yield "journal now", f"{one.journal_size:,} acts, pages of {one.pages_checked:,} citizens seen"
+    yield "the drill took", f"{one.total_s:.0f} s"
+    yield "verdict", _verdict(one)
+
+
+def _verdict(one: WipeReport) -> str:
+    return "[green]passed[/]" if one.passed else "[bold red]FAILED[/]"
 
 
 def _count(number: int) -> str:
@@ -135,4 +159,4 @@ def _count(number: int) -> str:
 
 
 def _seconds(value: float | None) -> str:
-    return "[bold red]never[/]" if value is None else f"{value:.2f} s"
+    return "[bold red]never[/]" if value is None else f"{value:.2f}"

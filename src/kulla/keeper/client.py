@@ -49,13 +49,16 @@ class KeeperClient:
         found = self._ask({"ask": "enrol", "count": count}, self._wait_s)
         return [Enrolled(*each) for each in found]
 
-    def seal(self, subject: str, fields: Mapping[str, str], purpose: str) -> dict[str, bytes]:
+    def seal(
+        self, subject: str, fields: Mapping[str, str], purpose: str, once: bytes = b""
+    ) -> dict[str, bytes]:
         """See Keeper."""
         ask: dict[str, Value] = {
             "ask": "seal",
             "subject": subject,
             "fields": fields,
             "purpose": purpose,
+            "once": once,
         }
         sealed: dict[str, bytes] = self._ask(ask, self._wait_s)
         return sealed

@@ -23,7 +23,7 @@ from kulla.keeper.errors import (
     UnknownSubject,
 )
 from kulla.keeper.port import ENROL_MAX, FIELDS_MAX, NAMES_MAX, Adopted, Enrolled
-from kulla.keeper.sealing import KEY_BYTES, NONCE_BYTES, open_value, seal_value
+from kulla.keeper.sealing import KEY_BYTES, NONCE_BYTES, nonce_once, open_value, seal_value
 from kulla.keeper.store import KeyRow, KeyStore
 from kulla.keeper.wrapping import MasterKey, RecoveryPrivate, RecoveryPublic, blob_name
 from kulla.kernel.edges import Clock, Entropy
@@ -80,16 +80,21 @@ class LocalKeeper:
         self._store.add(rows)
         return [Enrolled(row.subject, row.name, row.blob) for row in rows]
 
-    def seal(self, subject: str, fields: Mapping[str, str], purpose: str) -> dict[str, bytes]:
+    def seal(
+        self, subject: str, fields: Mapping[str, str], purpose: str, once: bytes = b""
+    ) -> dict[str, bytes]:
         """See Keeper."""
         _check_count(fields)
-        cipher, fresh = self._cipher(subject), self._entropy.random_bytes
-        return {
-            field: seal_value(
-                cipher, fresh(NONCE_BYTES), value, subject=subject, purpose=purpose, field=field
-            )
-            for field, value in fields.items()
-        }
+        cipher = self._cipher(subject)
+        sealed: dict[str, bytes] = {}
+        for field, value in fields.items():
+            place = {"subject": subject, "purpose": purpose, "field": field}
+            if once:
+                nonce = nonce_once(cipher, once, value, **place)
+            else:
+                nonce = self._entropy.random_bytes(NONCE_BYTES)
+            sealed[field] = seal_value(cipher, nonce, value, **place)
+        return sealed
 
     def open(
         self, subject: str, sealed: Mapping[str, bytes], purpose: str, asker: str, reason: str

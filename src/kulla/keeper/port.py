@@ -61,11 +61,14 @@ class Keeper(Protocol):
         """
         ...
 
-    def seal(self, subject: str, fields: Mapping[str, str], purpose: str) -> dict[str, bytes]:
+    def seal(
+        self, subject: str, fields: Mapping[str, str], purpose: str, once: bytes = b""
+    ) -> dict[str, bytes]:
         """Seal fields under the subject's key, for one purpose (the service they belong to).
 
-        The same value sealed twice gives different bytes. Raises UnknownSubject, ValueTooLong,
-        AskMalformed (more than FIELDS_MAX fields).
+        The same value sealed twice gives different bytes, but for the same `once` (a command's id)
+        the same: a form that is posted again is the same command. Raises UnknownSubject,
+        ValueTooLong, AskMalformed (more than FIELDS_MAX fields).
         """
         ...
 

@@ -38,7 +38,10 @@ Ask = Callable[[Keeper, Mapping[str, Any]], Any]
 
 def _seal(keeper: Keeper, ask: Mapping[str, Any]) -> Any:
     return keeper.seal(
-        wire.text(ask, "subject"), wire.text_map(ask, "fields"), wire.text(ask, "purpose")
+        wire.text(ask, "subject"),
+        wire.text_map(ask, "fields"),
+        wire.text(ask, "purpose"),
+        wire.data(ask, "once"),
     )
 
 

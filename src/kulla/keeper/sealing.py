@@ -1,7 +1,8 @@
 """The inner layer: one value, sealed under its subject's key. Pure.
 
-AES-256-GCM-SIV (RFC 8452) with a random nonce; the associated data say whose field it is and for
-which purpose, so that a value can't be moved to another person, field or service. A sealed value:
+AES-256-GCM-SIV (RFC 8452) with a random nonce, or one made for one command; the associated data say
+whose field it is and for which purpose, so that a value can't be moved to another person, field or
+service. A sealed value:
 
     version (1 byte: 1) | nonce (12 bytes) | ciphertext and tag
 
@@ -41,6 +42,20 @@ def seal_value(
         raise AskMalformed("this value is not text that has an encoding.", place=field) from error
     sealed = cipher.encrypt(nonce, padded, _associated(subject, purpose, field))
     return _VERSION_BYTE + nonce + sealed
+
+
+def nonce_once(
+    cipher: AESGCMSIV, once: bytes, value: str, *, subject: str, purpose: str, field: str
+) -> bytes:
+    """A nonce that is the same whenever the same value is sealed for the same `once`.
+
+    So a form that is posted twice makes the same command, and an answer that was lost can be asked
+    for again; sealed for another `once`, the same value looks different. It is a part of the tag
+    that the subject's key gives to these inputs: unpredictable without the key, and it may repeat
+    with another value only by chance, which AES-GCM-SIV stands.
+    """
+    inputs = encode([b"kulla nonce", once, subject, purpose, field, value])
+    return cipher.encrypt(bytes(NONCE_BYTES), b"", inputs)[:NONCE_BYTES]
 
 
 def open_value(cipher: AESGCMSIV, sealed: bytes, *, subject: str, purpose: str, field: str) -> str:

@@ -51,8 +51,12 @@ class TowerEdge(Protocol):
         """Hand a command to the scribe and wait for its answer, at most `wait_s` seconds."""
         ...
 
-    def seal(self, subject: str, fields: Mapping[str, str]) -> dict[str, bytes]:
-        """Seal personal fields under the subject's key; raises KullaError where there is none."""
+    def seal(self, subject: str, fields: Mapping[str, str], once: bytes = b"") -> dict[str, bytes]:
+        """Seal personal fields under the subject's key; raises KullaError where there is none.
+
+        For the same `once`, the id of the command that they are for, the same values give the same
+        bytes: so a form that is posted again is the same command.
+        """
         ...
 
     def open(self, subject: str, sealed: Mapping[str, bytes], reason: str) -> dict[str, str]:

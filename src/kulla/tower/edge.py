@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from kulla.keeper.client import KeeperClient
+from kulla.keeper.errors import KeeperUnavailable
 from kulla.kernel.edges import SystemClock
 from kulla.kernel.service import Command
 from kulla.kernel.tower import Answer, Witnessing
-from kulla.scribe.client import News, ScribeClient
+from kulla.portal.edge import TowerUnavailable
+from kulla.scribe.client import News, ScribeClient, ScribeUnavailable
 from kulla.tower.home import Home
 
 PURPOSE = "services"
+
+
+@contextmanager
+def _or_unavailable() -> Iterator[None]:
+    """What does not answer at home is, to a page, a tower that is not there now."""
+    try:
+        yield
+    except (KeeperUnavailable, ScribeUnavailable) as error:
+        raise TowerUnavailable(error.message, place=error.place, remedy=error.remedy) from error
 
 
 class HomeEdge:
@@ -29,17 +41,20 @@ class HomeEdge:
         """See TowerEdge."""
         return self._scribe.submit(command, wait_s)
 
-    def seal(self, subject: str, fields: Mapping[str, str]) -> dict[str, bytes]:
+    def seal(self, subject: str, fields: Mapping[str, str], once: bytes = b"") -> dict[str, bytes]:
         """See TowerEdge."""
-        return dict(self._keeper.seal(subject, fields, PURPOSE))
+        with _or_unavailable():
+            return dict(self._keeper.seal(subject, fields, PURPOSE, once))
 
     def open(self, subject: str, sealed: Mapping[str, bytes], reason: str) -> dict[str, str]:
         """See TowerEdge."""
-        return dict(self._keeper.open(subject, sealed, PURPOSE, "portal", reason))
+        with _or_unavailable():
+            return dict(self._keeper.open(subject, sealed, PURPOSE, "portal", reason))
 
     def enrol(self, count: int) -> Sequence[tuple[str, bytes]]:
         """See TowerEdge."""
-        return [(subject, name) for subject, name, _ in self._keeper.enrol(count)]
+        with _or_unavailable():
+            return [(subject, name) for subject, name, _ in self._keeper.enrol(count)]
 
     def witnessing(self) -> Witnessing:
         """See TowerEdge."""
@@ -47,4 +62,5 @@ class HomeEdge:
 
     def receipt(self, position: int, subject: str) -> bytes:
         """See TowerEdge."""
-        return self._scribe.receipt(position, subject)
+        with _or_unavailable():
+            return self._scribe.receipt(position, subject)

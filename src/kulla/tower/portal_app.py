@@ -12,8 +12,12 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from kulla.tower.home import Home
+
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+OPERATORS_OWN = ("KULLA_LIMITS", "KULLA_PROXIES")
 
 
 def environment(home: Home, *, bench: bool = False) -> dict[str, str]:
@@ -30,6 +34,13 @@ def environment(home: Home, *, bench: bool = False) -> dict[str, str]:
         "KULLA_BENCH": "1" if bench else "0",
         "DJANGO_SETTINGS_MODULE": "kulla.portal.settings",
     }
+    public = urlsplit(settings.public_url)
+    if public.hostname:
+        found["KULLA_HOSTS"] = ",".join(dict.fromkeys((public.hostname, *LOOPBACK)))
+    found["KULLA_TLS"] = "1" if public.scheme == "https" else "0"
+    for name in OPERATORS_OWN:
+        if name in os.environ:
+            found[name] = os.environ[name]
     if settings.demo:
         found["KULLA_DEMO_PEOPLE"] = str(home.demo_people.resolve())
     return found

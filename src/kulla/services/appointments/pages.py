@@ -79,13 +79,14 @@ def book(request: PageRequest, slot: str) -> HttpResponse:
         return _show_form(request, slot, visit, status=422)
     actor = signed_in(request)
     data: dict[str, Value] = {"slot": slot}
-    data.update(request.tower.seal(actor.subject, visit.personal_fields()))
+    data.update(request.tower.seal(actor.subject, visit.personal_fields(), command_id))
     command, answer = ask(request, SERVICE_NAME, "book", command_id, data)
     if answer.status == "accepted":
         return HttpResponseRedirect(f"{_ROOT}/{first_new_id(command)}", status=303)
     if answer.status != "unavailable":
-        # Sealed anew, a repeat is another command: what it is refused for may be the person's own
-        # booking, and what is waited for may stand in the register already.
+        # What was typed may have changed since it was posted first, which makes another command:
+        # what that is refused for may be the person's own booking, and what is waited for may stand
+        # in the register already.
         mine = Appointment.objects.filter(citizen=actor.subject, slot=slot, state=BOOKED).first()
         if mine is not None:
             return HttpResponseRedirect(f"{_ROOT}/{mine.id}", status=303)
