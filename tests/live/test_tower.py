@@ -14,11 +14,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import zmq
 
 from kulla.journal.receipts import verify_receipt
+from kulla.kernel.canonical import encode
 from kulla.kernel.edges import SystemClock, SystemEntropy
 from kulla.kernel.service import Actor, Command
 from kulla.kernel.tower import Answer
+from kulla.scribe.client import ScribeClient
+from kulla.scribe.wire import parse_map
 from kulla.tower.edge import HomeEdge
 from kulla.tower.home import Home
 from kulla.tower.recover import rebuild_for_looking, take_over
@@ -119,7 +123,7 @@ def test_what_is_killed_is_started_again_and_nothing_is_lost(
     _until(lambda: child.mind() or child.starts > before)
     answer = _book(edge, _slot(edge, plan, 5 + before), subject)
     assert answer.status == "accepted" or answer.code == "same-time"
-    assert edge.witnessing().quorum or name != "scribe"
+    _until(lambda: edge.witnessing().quorum)
 
 
 def test_a_second_scribe_on_the_same_home_does_not_start(country: tuple[DemoPlan, Tower]) -> None:
@@ -128,6 +132,40 @@ def test_a_second_scribe_on_the_same_home_does_not_start(country: tuple[DemoPlan
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 1
     assert "another process" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        [b""],
+        [b"1", b"2", b"3", b"4"],
+        [b"12345678", b""],
+        [b"12345678", b"\xff not cbor"],
+        [b"12345678", encode(["submit"])],
+        [b"12345678", encode({"ask": "submit", "id": 3})],
+        [b"12345678", encode({"ask": "receipt"})],
+        [b"12345678", encode({"ask": "receipt", "position": "x", "subject": 7})],
+        [b"12345678", encode({"ask": {"deep": [1, 2]}})],
+    ],
+)
+def test_garbage_at_the_scribes_door_hurts_nobody(
+    country: tuple[DemoPlan, Tower], frames: list[bytes]
+) -> None:
+    plan, tower = country
+    [scribe] = [child for child in tower.minder.children if child.spec.name == "scribe"]
+    pid = scribe.pid
+    socket_path = plan.home.run_folder() / "scribe.sock"
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    with context.socket(zmq.DEALER) as door:
+        door.set(zmq.LINGER, 500)
+        door.connect(f"ipc://{socket_path}")
+        door.send_multipart(frames)
+        if len(frames) == 2:
+            assert door.poll(5000)
+            assert parse_map(door.recv_multipart()[1])["status"] == "error"
+    context.term()
+    assert ScribeClient(plan.home.run_folder(), SystemClock()).state()["witnessing"]["quorum"]
+    assert scribe.pid == pid is not None
 
 
 def test_status_says_that_acts_are_witnessed(country: tuple[DemoPlan, Tower]) -> None:

@@ -228,6 +228,16 @@ def test_a_receipt_is_given_to_who_is_party_and_to_nobody_else(home: HomeInProce
             desk.receipt(position, who)
 
 
+@pytest.mark.parametrize("value", [1.5, 2**80, {1: 2}, {"set"}])
+def test_data_without_a_canonical_form_is_refused_and_the_rest_goes_on(
+    home: HomeInProcess, value: object
+) -> None:
+    home.take(home.command(value=value), home.command())
+    home.deliver()
+    assert home.answers["0"] == Answer("refused", code="malformed")
+    assert home.answers["1"] == Answer("accepted", (0,))
+
+
 def test_too_many_who_wait_are_told_so(home: HomeInProcess) -> None:
     object.__setattr__(home.scribe._limits, "waiting_max", 2)
     home.take(home.command(), home.command(), tokens="ab")

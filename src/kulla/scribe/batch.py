@@ -16,7 +16,7 @@ from typing import Literal, Protocol
 import structlog
 
 from kulla.journal.entries import act_plaintext
-from kulla.kernel.canonical import Value
+from kulla.kernel.canonical import NotCanonical, Value
 from kulla.kernel.edges import Clock
 from kulla.kernel.errors import KullaError
 from kulla.kernel.service import Act, Actor, Asked, Command, NewAct, Refusal, Service
@@ -153,7 +153,10 @@ class BatchWriter:
         unavailable: Mapping[str, str],
         fresh: list[tuple[bytes, tuple[bytes, ...]]],
     ) -> Outcome:
-        key = command.key()
+        try:
+            key = command.key()
+        except NotCanonical:
+            return Outcome("refused", 0, code="malformed")
         repeated = self._repeated(key)
         if repeated is not None:
             return repeated

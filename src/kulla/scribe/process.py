@@ -23,7 +23,13 @@ from kulla.kernel.service import Command, NewAct
 from kulla.kernel.tower import Answer
 from kulla.scribe.quorum import CosignatureRefused
 from kulla.scribe.scribe import Scribe
-from kulla.scribe.wire import answer_map, parse_command, parse_map, witnessing_map
+from kulla.scribe.wire import (
+    MalformedAsk,
+    answer_map,
+    parse_command,
+    parse_map,
+    witnessing_map,
+)
 
 log = structlog.get_logger()
 
@@ -222,11 +228,11 @@ class ScribeProcess:
                 self._send(token, {"status": "error", "error": str(error)})
 
     def _answer_other(self, token: Token, fields: dict[str, Any]) -> None:
-        match fields.get("ask"):
-            case "receipt":
-                receipt = self._receipts.receipt(fields["position"], fields["subject"])
+        match fields:
+            case {"ask": "receipt", "position": int(position), "subject": str(subject)}:
+                receipt = self._receipts.receipt(position, subject)
                 self._send(token, {"status": "ok", "receipt": receipt})
-            case "state":
+            case {"ask": "state"}:
                 self._send(
                     token,
                     {
@@ -236,8 +242,8 @@ class ScribeProcess:
                         "set_aside": dict(self._scribe.set_aside),
                     },
                 )
-            case other:
-                self._send(token, {"status": "error", "error": f"nothing answers {other!r}."})
+            case _:
+                raise MalformedAsk("the scribe answers no such question.", place="ask")
 
     def _publish(self, now_s: float) -> None:
         if self._is_quorum(self._reachable):
