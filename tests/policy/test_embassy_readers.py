@@ -68,15 +68,3 @@ def test_a_key_that_is_not_in_the_policy_is_not_let_in():
 def test_a_malformed_header_is_refused(text: str):
     with pytest.raises(AccessDenied):
         check(text)
-
-
-def test_what_a_reader_signs_for_an_embassy_is_no_note_of_anything_else():
-    """The signed text begins with a line of its own, so no checkpoint or policy can be meant."""
-    payload = header().split(" ")[3]
-    assert payload
-    for text in (
-        "",
-        TOWER.policy.unsigned_text(),
-        TOWER.checkpoint_note(1, b"r" * 32, []).decode(),
-    ):
-        assert not STANDBY.verifier.verifies(text, payload.encode())

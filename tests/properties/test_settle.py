@@ -1,4 +1,4 @@
-"""Whatever home, thieves and crashes did: what a quorum held is adopted, or custodians are asked."""
+"""Whatever home and thieves did: what a quorum held is adopted, or custodians are asked."""
 
 from __future__ import annotations
 

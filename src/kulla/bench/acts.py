@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from random import Random  # noqa: TID251 - made-up load from a seed; nothing here is secret
 from typing import Any, Final

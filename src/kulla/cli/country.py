@@ -8,8 +8,6 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from kulla.kernel.errors import KullaError
-
 
 @click.command()
 @click.argument("home", type=click.Path(file_okay=False, path_type=Path))
@@ -24,9 +22,26 @@ from kulla.kernel.errors import KullaError
     help="The card that `kulla embassy init` wrote at an embassy; once for each.",
 )
 @click.option("--quorum", default=3, show_default=True, help="How many embassies must hold an act.")
+@click.option(
+    "--custodian",
+    "custodians",
+    multiple=True,
+    default=("custodian-1", "custodian-2", "custodian-3"),
+    show_default=True,
+    help="Who holds a key that signs policies and takeovers; once for each.",
+)
+@click.option("--custodians-sign", default=2, show_default=True, help="How many must sign.")
 @click.option("--port", default=8000, show_default=True)
 def init(
-    home: Path, name: str, url: str, kit: Path, cards: tuple[Path, ...], quorum: int, port: int
+    home: Path,
+    name: str,
+    url: str,
+    kit: Path,
+    cards: tuple[Path, ...],
+    quorum: int,
+    custodians: tuple[str, ...],
+    custodians_sign: int,
+    port: int,
 ) -> None:
     """Begin a country: keys, the signed policy file, the folder HOME and the recovery kit.
 
@@ -42,12 +57,6 @@ def init(
     from kulla.tower.init import Beginning, begin
 
     embassies = [read_card(card) for card in cards]
-    if len(embassies) < quorum:
-        raise KullaError(
-            f"{len(embassies)} embassies can't make a quorum of {quorum}.",
-            place="--embassy",
-            remedy="Four embassies with a quorum of three let home and any one of them be lost.",
-        )
     beginning = Beginning(
         tower=name,
         relying_party=urlsplit(url).hostname or name,
@@ -57,8 +66,12 @@ def init(
         demo=False,
         embassies=embassies,
         quorum_k=quorum,
+        custodians=custodians,
+        custodian_threshold=custodians_sign,
     )
     begin(Home(home), kit, beginning, SystemEntropy())
+    if 2 * quorum <= len(embassies) + 1:
+        click.echo(f"Note: with {quorum} of {len(embassies)}, no embassy may be lost with home.")
     click.echo(f"Home: {home}\nPolicy file for every embassy: {home / 'policy'}\nKit: {kit}")
     click.echo("Take the kit off line now, and give each custodian their own key from it.")
 

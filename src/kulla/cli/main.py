@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from typing import Any, ClassVar
 
@@ -63,3 +64,5 @@ def main() -> None:
 
     Example: kulla up --demo demo
     """
+    # What Kulla writes is for its owner alone; what others may read is served.
+    os.umask(0o077)

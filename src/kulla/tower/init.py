@@ -18,13 +18,21 @@ from kulla.kernel.edges import Entropy
 from kulla.kernel.errors import KullaError
 from kulla.tower.home import Home, write_secret
 
-CUSTODIANS = ("arta", "besnik", "drita")
+CUSTODIANS = ("custodian-1", "custodian-2", "custodian-3")
 CUSTODIAN_THRESHOLD = 2
 QUORUM_OF_FOUR = 3
 
 
 class CountryExists(KullaError):
     """A folder that should begin a country is not empty."""
+
+
+class QuorumUnfit(KullaError):
+    """The embassies and the number who must hold an act don't fit."""
+
+
+class CustodiansUnfit(KullaError):
+    """The custodians and the number who must sign don't fit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +47,8 @@ class Beginning:
     demo: bool
     embassies: Sequence[Embassy]
     quorum_k: int = QUORUM_OF_FOUR
+    custodians: Sequence[str] = CUSTODIANS
+    custodian_threshold: int = CUSTODIAN_THRESHOLD
 
 
 def begin(home: Home, kit: Path, beginning: Beginning, entropy: Entropy) -> None:
@@ -54,23 +64,28 @@ def begin(home: Home, kit: Path, beginning: Beginning, entropy: Entropy) -> None
                 place=str(folder),
                 remedy="Name an empty one: a country begins once, and nothing is overwritten.",
             )
+    _check_custodians(beginning)
+    _check_quorum(beginning)
+    for folder in (home.folder, kit):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     log_key = _key(f"{beginning.tower}/epoch-1", entropy)
     reader_key = _key(f"{beginning.tower}/home", entropy)
-    custodians = {name: _key(f"{beginning.tower}/custodian/{name}", entropy) for name in CUSTODIANS}
+    custodians = {
+        name: _key(f"{beginning.tower}/custodian/{name}", entropy) for name in beginning.custodians
+    }
     recovery_private, recovery_public = new_recovery_key(entropy)
     journal_key = entropy.random_bytes(32)
     policy = first_policy(
         tower=beginning.tower,
         relying_party=beginning.relying_party,
         custodians=[Custodian(name, key.verifier) for name, key in custodians.items()],
-        custodian_threshold=CUSTODIAN_THRESHOLD,
+        custodian_threshold=beginning.custodian_threshold,
         log=Log(log_key.verifier, beginning.public_url),
         embassies=beginning.embassies,
         quorum_k=beginning.quorum_k,
         readers=[Reader("home", reader_key.verifier)],
     )
-    for key in list(custodians.values())[:CUSTODIAN_THRESHOLD]:
+    for key in list(custodians.values())[: beginning.custodian_threshold]:
         policy = sign_policy(policy, key)
     settings = _settings_text(beginning).encode()
     for folder in (home.folder, kit):
@@ -88,6 +103,26 @@ def begin(home: Home, kit: Path, beginning: Beginning, entropy: Entropy) -> None
     for name, key in custodians.items():
         write_secret(kit / "custodians" / f"{name}.key", key.secret_text().encode())
     keeper_folder.init(home.keeper, recovery_public, entropy)
+
+
+def _check_custodians(beginning: Beginning) -> None:
+    count = len(set(beginning.custodians))
+    if not 1 <= beginning.custodian_threshold <= count == len(beginning.custodians):
+        raise CustodiansUnfit(
+            f"{beginning.custodian_threshold} of {count} custodians can't sign.",
+            place="--custodian",
+            remedy="Name different custodians, at least as many as must sign.",
+        )
+
+
+def _check_quorum(beginning: Beginning) -> None:
+    n, k = len(beginning.embassies), beginning.quorum_k
+    if not (0 < k <= n and 2 * k > n):
+        raise QuorumUnfit(
+            f"{k} of {n} embassies are no quorum: two histories could each find as many.",
+            place="--quorum",
+            remedy="Four embassies with a quorum of three let home and any one of them be lost.",
+        )
 
 
 def _key(name: str, entropy: Entropy) -> SigningKey:
