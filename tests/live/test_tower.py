@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 import pytest
 import zmq
 
+from fakes.demo import running_demo
 from kulla.journal.receipts import verify_receipt
 from kulla.kernel.canonical import encode
 from kulla.kernel.edges import SystemClock, SystemEntropy
@@ -26,42 +26,15 @@ from kulla.scribe.wire import parse_map
 from kulla.tower.edge import HomeEdge
 from kulla.tower.home import Home
 from kulla.tower.recover import rebuild_for_looking, take_over
-from kulla.tower.up import DemoPlan, Tower, demo_tower, found_demo
+from kulla.tower.up import DemoPlan, Tower
 
 pytestmark = pytest.mark.live
 
 
-def _free_ports(count: int) -> int:
-    """The first of `count` ports in a row that are free now."""
-    for first in range(18_000 + os.getpid() % 2000, 30_000, count):
-        sockets = [socket.socket() for _ in range(count)]
-        try:
-            for number, each in enumerate(sockets):
-                each.bind(("127.0.0.1", first + number))
-        except OSError:
-            continue
-        else:
-            return first
-        finally:
-            for each in sockets:
-                each.close()
-    raise AssertionError("no free ports")
-
-
 @pytest.fixture(scope="module")
 def country(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[DemoPlan, Tower]]:
-    first = _free_ports(6)
-    folder = tmp_path_factory.mktemp("demo")
-    plan = DemoPlan(
-        folder / "d", port=first, embassy_port=first + 1, per_clinic=1, days=3, people=4
-    )
-    tower = demo_tower(plan)
-    tower.start()
-    found_demo(plan)
-    try:
-        yield plan, tower
-    finally:
-        tower.end()
+    with running_demo(tmp_path_factory.mktemp("demo")) as running:
+        yield running
 
 
 def _slot(edge: HomeEdge, plan: DemoPlan, number: int) -> str:

@@ -174,7 +174,6 @@ def test_every_field_has_a_label_and_the_page_its_language(embassy: SimulatedEmb
 def test_both_languages_say_the_same_things():
     assert ALBANIAN.keys() == ENGLISH.keys()
     for key, text in ENGLISH.items():
-        assert re.findall(r"\{\w+\}", text).sort() == re.findall(r"\{\w+\}", ALBANIAN[key]).sort()
         assert set(re.findall(r"\{\w+\}", text)) == set(re.findall(r"\{\w+\}", ALBANIAN[key])), key
 
 

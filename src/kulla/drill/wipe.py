@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -41,6 +41,7 @@ _TICK_S: Final = 0.005
 _JITTER_S: Final = 1.0
 _MORE: Final = 0.1
 _REOPEN_S: Final = 120.0
+_INSIST_S: Final = 0.05
 _SPARE_CITIZENS: Final = 60
 _REPEATS: Final = 200
 _RECEIPTS_AGAIN: Final = 200
@@ -130,7 +131,11 @@ class WipeDrill:
         site = loopback(tower.start(lambda what: self._say(f"founding: {what}")))
         queue = enumerate(tower.people)
         directory = asyncio.run(self._load(tower, site, queue))
-        unknown = [wish for wish in self.answers.wishes if not wish.acknowledged]
+        unknown = [
+            wish
+            for wish in self.answers.wishes
+            if not wish.acknowledged and not wish.certainly_not_done
+        ]
         taken, url = tower.take_over(lambda what: self._say(f"taking over: {what}"))
         self._note_takeover(taken)
         asyncio.run(self._reopen(tower, loopback(url), directory, queue, unknown))
@@ -251,41 +256,46 @@ class WipeDrill:
 
     async def _see_last(self, crowd: Crowd, person: Person, last: Wish) -> None:
         citizen = crowd.citizen(person, chance_of(self.plan.seed, "first page"))
-        while True:
-            try:
-                await citizen.sign_in()
-                shown = (await citizen.mine()).get(last.appointment)
-                if shown is not None and shown.state == "booked":
-                    break
-            except (NoAnswer, PortalUnexpected) as error:
-                self._say(f"the page is not there yet: {error}")
-            await asyncio.sleep(_TICK_S)
+
+        async def see() -> bool:
+            shown = (await citizen.mine()).get(last.appointment)
+            return shown is not None and shown.state == "booked"
+
+        await self._insist("first page", citizen.sign_in)
+        await self._insist("first page", see)
         self._report.first_page_s = round(self._clock.monotonic_s() - self._wiped_s, 3)
         await citizen.leave()
 
     async def _book_first(self, crowd: Crowd, person: Person) -> None:
         chance = chance_of(self.plan.seed, "first act")
         citizen = crowd.citizen(person, chance)
+
+        async def book() -> bool:
+            practitioner = chance.choice(crowd.directory.practitioners)
+            times = await citizen.times(practitioner, chance.choice(crowd.directory.days))
+            wish = await citizen.book(chance.choice(times)) if times else None
+            return wish is not None and wish.acknowledged
+
+        await self._insist("first act", citizen.sign_in)
+        await self._insist("first act", book)
+        self._report.first_act_s = round(self._clock.monotonic_s() - self._wiped_s, 3)
+        await citizen.leave()
+
+    async def _insist(self, what: str, do: Callable[[], Awaitable[bool | None]]) -> None:
+        """Try until it is done (not False), as people do at a door that is about to open."""
         while True:
             try:
-                await citizen.sign_in()
-                practitioner = chance.choice(crowd.directory.practitioners)
-                times = await citizen.times(practitioner, chance.choice(crowd.directory.days))
-                wish = await citizen.book(chance.choice(times)) if times else None
-                if wish is not None and wish.confirmed_s is not None:
-                    break
+                if await do() is not False:
+                    return
             except (NoAnswer, PortalUnexpected) as error:
-                self._say(f"no act yet: {error}")
-            await asyncio.sleep(_TICK_S)
-        self._report.first_act_s = round(wish.confirmed_s - self._wiped_s, 3)
-        await citizen.leave()
+                self._say(f"{what}: {error}")
+            await asyncio.sleep(_INSIST_S)
 
     async def _repeat(self, crowd: Crowd, people: dict[str, Person], unknown: list[Wish]) -> None:
         """Send old commands again: all whose end nobody knows, and some that were confirmed."""
         chance = chance_of(self.plan.seed, "repeats")
         known = self.answers.acknowledged(until_s=self._wiped_s)
-        wishes = [wish for wish in unknown if not wish.certainly_not_done]
-        wishes += chance.sample(known, min(_REPEATS, len(known)))
+        wishes = [*unknown, *chance.sample(known, min(_REPEATS, len(known)))]
         by_citizen: dict[str, list[Wish]] = {}
         for wish in wishes:
             by_citizen.setdefault(wish.citizen, []).append(wish)

@@ -15,7 +15,7 @@ import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final, ParamSpec, TypeVar
+from typing import Final, NamedTuple, ParamSpec, TypeVar
 
 import structlog
 from aiohttp import ClientPayloadError, web
@@ -117,11 +117,8 @@ class EmbassyServer:
 
     async def _feed(self, upload: Upload, request: web.Request) -> tuple[Reply | None, bool]:
         """Hand over the next piece: the reply once there is one, and whether the body ended."""
-        try:
-            piece, ended = await _read_piece(request)
-        except _CUT:
-            piece, ended = b"", True
-        return await self._run(_feed, upload, piece, ended), ended
+        piece = await _read_piece(request)
+        return await self._run(_feed, upload, piece.data, piece.ended), piece.ended
 
     # blobs and readers
 
@@ -323,19 +320,30 @@ def _feed(upload: Upload, piece: bytes, ended: bool) -> Reply | None:
     return reply or (upload.finish() if ended else None)
 
 
-async def _read_piece(request: web.Request) -> tuple[bytes, bool]:
-    """The next 512 KiB of the body, or what is left of it, and whether it has ended."""
+class _Piece(NamedTuple):
+    """Some bytes of a body; whether it ends with them, and whether that is before its time."""
+
+    data: bytes
+    ended: bool
+    cut: bool = False
+
+
+async def _read_piece(request: web.Request) -> _Piece:
+    """The next 512 KiB of the body, or what is left of it; a line that breaks ends it."""
     content = request.content
-    if content.is_eof():
-        return content.read_nowait(), True
     parts: list[bytes] = []
     size = 0
-    async with asyncio.timeout(_PIECE_WAIT_S):
-        while size < _PIECE_BYTES and not content.at_eof():
-            part = await content.readany()
-            parts.append(part)
-            size += len(part)
-    return parts[0] if len(parts) == 1 else b"".join(parts), content.at_eof()
+    try:
+        if content.is_eof():
+            return _Piece(content.read_nowait(), ended=True)
+        async with asyncio.timeout(_PIECE_WAIT_S):
+            while size < _PIECE_BYTES and not content.at_eof():
+                part = await content.readany()
+                parts.append(part)
+                size += len(part)
+    except _CUT:
+        return _Piece(b"".join(parts), ended=True, cut=True)
+    return _Piece(b"".join(parts), content.at_eof())
 
 
 async def _read_body(request: web.Request, limit: int) -> bytes:
@@ -344,15 +352,15 @@ async def _read_body(request: web.Request, limit: int) -> bytes:
         raise BodyTooLarge(f"the body is over {limit} bytes.")
     parts: list[bytes] = []
     size, ended = 0, False
-    try:
-        while not ended:
-            piece, ended = await _read_piece(request)
-            parts.append(piece)
-            size += len(piece)
-            if size > limit:
-                raise BodyTooLarge(f"the body is over {limit} bytes.")
-    except _CUT as error:
-        raise Refused(400, "the body was cut short.") from error
+    while not ended:
+        piece = await _read_piece(request)
+        if piece.cut:
+            raise Refused(400, "the body was cut short.")
+        parts.append(piece.data)
+        size += len(piece.data)
+        if size > limit:
+            raise BodyTooLarge(f"the body is over {limit} bytes.")
+        ended = piece.ended
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
