@@ -6,7 +6,9 @@ Fault model: none of its own; tests kill it, trace it, and start it with calls t
 from __future__ import annotations
 
 import contextlib
+import os
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -27,7 +29,7 @@ import os, sys
 from pathlib import Path
 from kulla.embassy.server import serve
 
-serve(Path(sys.argv[1]), ready=lambda url: os.write(1, f"ready {url}\\n".encode()))
+serve(Path(sys.argv[1]), ready=lambda url: os.write(1, f"ready {url} {os.getpid()}\\n".encode()))
 """
 
 
@@ -49,6 +51,7 @@ class EmbassyProcess:
         pin(folder, self.policy.render())
         self.url = ""
         self.process: subprocess.Popen[bytes] | None = None
+        self._pid = 0
 
     def start(self, script: str = SERVE, before: Sequence[str] = ()) -> None:
         """Start serving and wait until it is ready."""
@@ -63,6 +66,7 @@ class EmbassyProcess:
         while not line.startswith(b"ready "):
             line = self._line(deadline)
         self.url = line.split()[1].decode()
+        self._pid = int(line.split()[2])
 
     def _line(self, deadline: float) -> bytes:
         assert self.process is not None
@@ -83,14 +87,20 @@ class EmbassyProcess:
     def kill(self) -> None:
         """SIGKILL, and wait until it is gone."""
         if self.process:
+            self._signal(signal.SIGKILL)
             self.process.kill()
             self._gone()
 
     def stop(self) -> int:
         """SIGTERM; the exit status."""
-        assert self.process is not None
-        self.process.terminate()
+        self._signal(signal.SIGTERM)
         return self._gone()
+
+    def _signal(self, number: signal.Signals) -> None:
+        """To the embassy itself: strace neither passes signals on nor takes it with it."""
+        if self._pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid, number)
 
     def wait(self) -> int:
         """Wait until it ends by itself; the exit status."""
@@ -101,7 +111,7 @@ class EmbassyProcess:
         assert self.process.stdout is not None
         status = self.process.wait(WAIT_S)
         self.process.stdout.close()
-        self.process = None
+        self.process, self._pid = None, 0
         return status
 
 

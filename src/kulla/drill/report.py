@@ -27,8 +27,8 @@ class WipeReport:
     first_act_s:       the first new booking is confirmed.
     adopted_size:      acts of the old epoch that the new home stands on.
     tails:             entries that single embassies held beyond that, by embassy.
-    unknown_at_wipe:   commands whose end nobody knew then; unknown_adopted: how many of them were
-                       found done, or done, when they were sent again.
+    unknown_at_wipe:   commands whose end their citizens did not know then; unknown_adopted: how
+                       many of them the embassies held all the same, as showed when sent again.
     answers:           how many wishes came out how, in the whole drill.
     faults:            visits that broke off while home was there, by what the citizen met.
     """

@@ -308,7 +308,10 @@ class WipeDrill:
 
         await crowd.each([people[subject] for subject in by_citizen], send)
         self._report.repeats = len(wishes)
-        self._report.unknown_adopted = sum(wish.acknowledged for wish in unknown)
+        self._report.unknown_adopted = sum(
+            wish.position is not None and wish.position < self._report.adopted_size
+            for wish in unknown
+        )
 
     async def _look(self, crowd: Crowd, people: dict[str, Person]) -> None:
         """Everybody looks at their own page, and fetches the receipts that they lack."""

@@ -71,7 +71,7 @@ class Pace:
     four embassies' fsyncs don't become the work.
     """
 
-    gap_s: float = 0.015
+    gap_s: float = 0.04
 
 
 class ScribeProcess:
