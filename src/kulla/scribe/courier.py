@@ -15,7 +15,7 @@ import structlog
 
 from kulla.embassy.client import EmbassyClient
 from kulla.embassy.courier import Standing, bring_level
-from kulla.embassy.errors import EmbassyError, Unreachable
+from kulla.embassy.errors import EmbassyError, ForkRefused, LogSealed, Unreachable
 from kulla.journal.notes import NoteSignature, VerifierKey
 from kulla.scribe.log import Log, Round
 
@@ -134,7 +134,7 @@ class Courier(threading.Thread):
                 cosignature = self._delivery.bring(parcel)
             except EmbassyError as error:
                 if failures == 0 or failures % 60 == 0:
-                    log.warning("embassy behind", embassy=self._embassy, error=str(error))
+                    self._alarm(error)
                 self._on_state(self._embassy, False)
                 with self._wake:
                     if not self._rounds:
@@ -146,6 +146,16 @@ class Courier(threading.Thread):
             else:
                 failures = 0
                 self._on_held(self._embassy, parcel.size, cosignature)
+
+    def _alarm(self, error: EmbassyError) -> None:
+        if isinstance(error, LogSealed):
+            what = "this epoch is sealed: another site took over"
+        elif isinstance(error, ForkRefused):
+            what = "the embassy holds another history under this home's key"
+        else:
+            log.warning("embassy behind", embassy=self._embassy, error=str(error))
+            return
+        log.critical(what, embassy=self._embassy, error=str(error))
 
     def _next(self) -> Round | None:
         with self._wake:
