@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import zmq
 
 from kulla.keeper import errors, folder, wire
 from kulla.keeper.client import KeeperClient
@@ -21,6 +20,7 @@ from kulla.keeper.port import Enrolled
 from kulla.keeper.wrapping import new_recovery_key
 from kulla.kernel.canonical import decode, encode
 from kulla.kernel.edges import SystemClock, SystemEntropy
+from kulla.lines.line import Line
 
 pytestmark = pytest.mark.live
 
@@ -155,11 +155,7 @@ def test_making_many_keys_does_not_keep_seals_waiting(running: Running) -> None:
 
 def test_stray_frames_do_no_harm(running: Running) -> None:
     [(subject, _, _)] = running.client.enrol(1)
-    socket = zmq.Context.instance().socket(zmq.DEALER)
-    socket.set(zmq.LINGER, 0)
-    socket.connect(f"ipc://{running.run_folder / wire.SOCKET}")
-    for frames in ([b"x"], [b"x", b"y", b"z"], [b""]):
-        socket.send_multipart(frames)
+    line = Line(running.run_folder / wire.SOCKET, SystemClock())
     good = {"ask": "seal", "subject": subject, "fields": {"a": "b"}, "purpose": "p"}
     for ask in (
         b"",
@@ -176,12 +172,11 @@ def test_stray_frames_do_no_harm(running: Running) -> None:
         encode({"ask": "wrapped", "names": ["x"]}),
         encode({"ask": "adopt", "recovery_private": b"", "blobs": [1]}),
     ):
-        socket.send_multipart([b"1", ask])
-        assert socket.poll(5000), ask
-        reply = decode(socket.recv_multipart()[1])
+        answer = line.ask(ask, 5.0)
+        assert answer is not None, ask
+        reply = decode(answer)
         assert isinstance(reply, dict)
         assert (reply["status"], reply["error"]) == ("error", "AskMalformed"), ask
-    socket.close()
     assert running.client.seal(subject, {"a": "b"}, "p")
 
 

@@ -72,6 +72,20 @@ def test_an_upload_under_way_when_the_seal_comes_is_refused(
     assert upload.finish().status == 403
 
 
+def test_an_upload_under_way_when_the_next_policy_comes_is_refused(
+    embassy: SimulatedEmbassy, log: GrowingLog
+):
+    embassy.mirror.add_checkpoint(log.checkpoint_body(0))
+    upload = embassy.mirror.upload()
+    body = log.entries_body(0)
+    upload.feed(body[:-1])
+    logs = (*TOWER.policy.logs, Log(TOWER.key("journal.kulla.example/2").verifier))
+    new = replace(TOWER.unsigned_policy, version=2, logs=logs)
+    assert embassy.mirror.set_policy(TOWER.signed(new, ("arta", "besa")).render()).status == 200
+    assert upload.feed(body[-1:]).status == 403
+    assert embassy.mirror.health()["logs"][0]["size"] == 0
+
+
 def test_an_embassy_that_holds_nothing_seals_too(embassy: SimulatedEmbassy, log: GrowingLog):
     seal = verify_seal(embassy.mirror.seal(signed(succession())).body, succession(), TOWER.policy)
     assert (seal.size, seal.root) == (0, EMPTY_ROOT)

@@ -253,7 +253,7 @@ class EmbassyUnderFire(RuleBasedStateMachine):
             return None
         assert reply.status in (0, 200, 202, 400, 403, 404, 409, 422), reply
         if reply.media_type == MIRROR_INFO:
-            size, next_entry, ticket = parse_mirror_info(reply.body)
+            _, next_entry, ticket = parse_mirror_info(reply.body)
             assert next_entry <= self._next_entry
             self.tickets = [*self.tickets[-3:], ticket]
         if self.sealed:

@@ -115,6 +115,8 @@ class Mirror:
         self.blobs = stores.blobs
         self._stores = stores
         self._tickets = Tickets(identity.ticket_key)
+        # Taken in this order: the policy's lock, a log's, the desk's.
+        self._policy_lock = threading.Lock()
         self._desk_lock = threading.Lock()
         self._evidence = EvidenceShelf(stores.desk)
         self.policy, self._policy_data = read_pinned(stores.desk)
@@ -133,18 +135,17 @@ class Mirror:
                 store = self._stores.open_log(origin_hash(origin))
                 opened = MirroredLog(log.key, store, self.identity.mirror_key, self._tickets)
                 self._logs[origin] = self._by_hash[origin_hash(origin)] = opened
+            if log.key != self.policy.current_log.key:
+                # Under the lock, so that no upload that is under way is signed after this.
+                with self._logs[origin].lock:
+                    self._logs[origin].superseded = True
 
     def current_log(self, origin: str) -> MirroredLog:
-        """The log of this origin if it may grow. Raises Refused (404, 403) or LogSealed.
-
-        A log that custodians sealed, or that the policy has a successor for, never grows again.
-        """
+        """The log of this origin if it may grow. Raises Refused (404, 403) or LogSealed."""
         log = self._logs.get(origin)
         if log is None:
             raise Refused(404, "the policy of this embassy names no such log.", place=origin)
         log.check_open()
-        if self.policy.current_log.key != log.key:
-            raise Refused(403, "the policy names a later log; this epoch is over.", place=origin)
         return log
 
     # the mirror protocol
@@ -304,10 +305,11 @@ class Mirror:
     def set_policy(self, body: bytes) -> Reply:
         """POST /policy: the next version, signed by custodians of the old one and of the new."""
         try:
-            with self._desk_lock:
+            with self._policy_lock:
                 if body != self._policy_data:
-                    desk = self._stores.desk
-                    self.policy = move_on(desk, self.policy, self._policy_data, body)
+                    with self._desk_lock:
+                        desk = self._stores.desk
+                        self.policy = move_on(desk, self.policy, self._policy_data, body)
                     self._policy_data = body
                     self._open_logs()
                     _log.info("policy replaced", version=self.policy.version)

@@ -68,6 +68,7 @@ class MirroredLog:
         self._signer = signer
         self._tickets = tickets
         self._known: Recent[int, SignedCheckpoint] = Recent(PENDING_KEPT)
+        self.superseded = False
         self._seen_state: object = None
         self._settled_state: object = None
         self._settled_s = 0.0
@@ -313,9 +314,14 @@ class MirroredLog:
     # the end of an epoch
 
     def check_open(self) -> None:
-        """Raise LogSealed where custodians ended this log's epoch."""
+        """Raise LogSealed, or Refused (403), where this log's epoch is over for good.
+
+        It is once custodians sealed the log, or signed a policy that names a later one.
+        """
         if self.sealed is not None:
             raise LogSealed(self.sealed, place=self.origin)
+        if self.superseded:
+            raise Refused(403, "the policy names a later log.", place=self.origin)
 
     def seal(self, statement: bytes) -> None:
         """Refuse the log's key from now on, whatever happens; durable on return."""

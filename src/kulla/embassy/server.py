@@ -30,7 +30,7 @@ from kulla.journal.errors import StoreFailed
 from kulla.kernel.edges import SystemClock
 
 BROKEN_STATUS: Final = 70
-_THREADS: Final = 4
+_THREADS: Final = 8
 _PIECE_BYTES: Final = 512 * 1024
 _PIECE_WAIT_S: Final = 30.0
 # Uploads longer than one piece, which may hold a package of 16 MiB each. A scribe's rounds are

@@ -16,9 +16,9 @@ from kulla.embassy.errors import (
     BodyInvalid,
     BodyTooLarge,
     EmbassyError,
-    LogSealed,
     MissingBlobs,
     QuotaFull,
+    Refused,
 )
 from kulla.embassy.mirrored_log import MirroredLog
 from kulla.embassy.packages import BodyReader, Header, Inflater, Package
@@ -189,8 +189,8 @@ class Upload:
                 if self._saved and isinstance(error, BodyInvalid | BodyTooLarge):
                     return self._partly(log)
                 log.note_progress()
-        except LogSealed as sealed:
-            return refusal(sealed)
+        except Refused as closed:
+            return refusal(closed)
         return refusal(error)
 
 

@@ -1,6 +1,6 @@
 """The keeper as a process of its own, so that keys lie in no web worker's memory.
 
-It answers over a ZeroMQ ROUTER socket in the run folder (mode 0700: who can open it is home). One
+It answers over a Unix socket in the run folder (mode 0700: who can open it is home). One
 thread seals and opens; another makes and adopts keys, whose public-key work and fsync would keep
 bookings waiting.
 """
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import signal
 import sys
-import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,22 +16,21 @@ from queue import SimpleQueue
 from typing import Any
 
 import structlog
-import zmq
 
 from kulla.keeper import wire
 from kulla.keeper.errors import AskMalformed, KeeperError
 from kulla.keeper.local import LocalKeeper
 from kulla.keeper.port import Keeper
 from kulla.kernel.edges import SystemClock, SystemEntropy
+from kulla.lines.door import Door
 
 log = structlog.get_logger()
 
-_POLL_MS = 200
-_TAKE_AT_ONCE = 256
+_WAIT_S = 0.2
 # The thread that makes keys holds the interpreter's lock for as long as this at a time.
 _SWITCH_S = 0.0005
 
-Token = tuple[bytes, bytes]
+Token = int
 Ask = Callable[[Keeper, Mapping[str, Any]], Any]
 
 
@@ -78,19 +76,8 @@ class KeeperProcess:
     def __init__(self, keeper: Keeper, run_folder: Path) -> None:
         """Bind the socket; from here on questions are kept, and answered once `run` runs."""
         self._keeper = keeper
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.instance()
-        self._door = self._context.socket(zmq.ROUTER)
-        self._door.set(zmq.MAXMSGSIZE, wire.FRAME_MAX_BYTES)
-        self._door.set(zmq.SNDHWM, 100_000)
-        self._door.set(zmq.RCVHWM, 100_000)
-        self._door.bind(f"ipc://{run_folder / wire.SOCKET}")
-        self._bell = self._context.socket(zmq.PULL)
-        self._bell_address = f"inproc://keeper-{id(self)}"
-        self._bell.bind(self._bell_address)
+        self._door = Door(run_folder / wire.SOCKET)
         self._made: SimpleQueue[tuple[Token, bytes]] = SimpleQueue()
-        # What the other thread has to do: a question that is asked again is not done again.
-        self._under_way: set[Token] = set()
-        self._ringing = threading.local()
         self._beside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="keeper-enrol")
         self._stopping = False
 
@@ -100,48 +87,29 @@ class KeeperProcess:
 
     def run(self) -> None:
         """Answer until `stop`."""
-        poller = zmq.Poller()
-        poller.register(self._door, zmq.POLLIN)
-        poller.register(self._bell, zmq.POLLIN)
         try:
             while not self._stopping:
-                ready = dict(poller.poll(_POLL_MS))
-                if self._bell in ready:
-                    self._hand_over()
-                if self._door in ready:
-                    self._listen()
+                for token, message in self._door.take(_WAIT_S):
+                    self._take(token, message)
+                self._hand_over()
         finally:
             self._beside.shutdown(wait=True)
             self._hand_over()
-            self._door.close(linger=200)
-            self._bell.close(linger=0)
-
-    def _listen(self) -> None:
-        """Answer the questions that wait at the door, some at a time."""
-        for _ in range(_TAKE_AT_ONCE):
-            frames = self._door.recv_multipart()
-            if len(frames) == 3:
-                self._take((frames[0], frames[1]), frames[2])
-            events = self._door.get(zmq.EVENTS)
-            assert isinstance(events, int)
-            if not events & zmq.POLLIN:
-                return
+            self._door.close()
 
     def _take(self, token: Token, frame: bytes) -> None:
         try:
             ask = wire.parse(frame)
             kind = ask.get("ask")
             if isinstance(kind, str) and kind in _BESIDE:
-                if token not in self._under_way:
-                    self._under_way.add(token)
-                    self._beside.submit(self._work_beside, token, _BESIDE[kind], ask)
+                self._beside.submit(self._work_beside, token, _BESIDE[kind], ask)
                 return
             if not isinstance(kind, str) or kind not in _AT_ONCE:
                 raise AskMalformed("the keeper answers no such question.", place="ask")
             reply = wire.answer(_AT_ONCE[kind](self._keeper, ask))
         except KeeperError as error:
             reply = wire.failure(error)
-        self._send(token, reply)
+        self._door.send(token, reply)
 
     def _work_beside(self, token: Token, work: Ask, ask: Mapping[str, Any]) -> None:
         """On the other thread: do it, leave the answer, ring the bell."""
@@ -156,30 +124,12 @@ class KeeperProcess:
                 KeeperError(f"the keeper could not do it ({type(error).__name__}).")
             )
         self._made.put((token, reply))
-        if not hasattr(self._ringing, "bell"):
-            self._ringing.bell = self._context.socket(zmq.PUSH)
-            self._ringing.bell.set(zmq.LINGER, 0)
-            self._ringing.bell.connect(self._bell_address)
-        self._ringing.bell.send(b"")
+        self._door.wake()
 
     def _hand_over(self) -> None:
-        """Send what the other thread has done."""
-        while True:
-            try:
-                self._bell.recv(zmq.NOBLOCK)
-            except zmq.Again:
-                break
+        """Send what the other thread has done. Whoever asked may be gone, and may ask again."""
         while not self._made.empty():
-            token, reply = self._made.get()
-            self._under_way.discard(token)
-            self._send(token, reply)
-
-    def _send(self, token: Token, reply: bytes) -> None:
-        try:
-            self._door.send_multipart([*token, reply], zmq.NOBLOCK)
-        except zmq.ZMQError:
-            # Whoever asked is gone; asking again is safe for every question.
-            log.warning("keeper's answer dropped")
+            self._door.send(*self._made.get())
 
 
 def serve(folder: Path, run_folder: Path, ready: Callable[[str], None]) -> None:

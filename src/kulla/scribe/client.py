@@ -1,4 +1,4 @@
-"""How web workers and commands reach the scribe: one DEALER socket for each thread that asks."""
+"""How web workers and commands reach the scribe."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import zmq
-
 from kulla.kernel.canonical import encode
 from kulla.kernel.edges import Clock
 from kulla.kernel.errors import KullaError
 from kulla.kernel.service import Command
 from kulla.kernel.tower import Answer, Witnessing
-from kulla.scribe.process import ASK_SOCKET, NEWS_SOCKET
+from kulla.lines.line import Line
+from kulla.scribe.process import ASK_SOCKET
 from kulla.scribe.wire import command_map, parse_answer, parse_map
+
+_PAUSE_S = 0.2
 
 
 class ScribeUnavailable(KullaError):
@@ -25,21 +26,11 @@ class ScribeRefused(KullaError):
     """The scribe could not make sense of a question."""
 
 
-class _Line(threading.local):
-    """One thread's socket and the number of its last question."""
-
-    socket: zmq.Socket[bytes] | None = None
-    number: int = 0
-
-
 class ScribeClient:
-    """Asks the scribe whose sockets lie in `run_folder`. Safe to call from any thread."""
+    """Asks the scribe whose socket lies in `run_folder`. Safe to call from any thread."""
 
     def __init__(self, run_folder: Path, clock: Clock) -> None:
-        self._folder = run_folder
-        self._clock = clock
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.instance()
-        self._line = _Line()
+        self._line = Line(run_folder / ASK_SOCKET, clock)
 
     def submit(self, command: Command, wait_s: float = 10.0) -> Answer:
         """The scribe's answer; 'waiting' where it takes longer than `wait_s`.
@@ -68,51 +59,36 @@ class ScribeClient:
         if fields is None:
             raise ScribeUnavailable(
                 "the scribe does not answer.",
-                place=str(self._folder / ASK_SOCKET),
+                place=str(self._line.path),
                 remedy="See `kulla status`; nothing acknowledged is lost.",
             )
         return fields
 
     def _ask(self, ask: dict[str, Any], wait_s: float) -> dict[str, Any] | None:
-        line = self._line
-        if line.socket is None:
-            line.socket = self._context.socket(zmq.DEALER)
-            line.socket.set(zmq.LINGER, 0)
-            line.socket.connect(f"ipc://{self._folder / ASK_SOCKET}")
-        line.number += 1
-        mine = line.number.to_bytes(8, "big")
-        line.socket.send_multipart([mine, encode(ask)])
-        end_s = self._clock.monotonic_s() + wait_s
-        while (left_s := end_s - self._clock.monotonic_s()) > 0:
-            if not line.socket.poll(int(left_s * 1000) + 1):
-                return None
-            number, frame = line.socket.recv_multipart()
-            if number != mine:
-                continue  # the answer to an earlier question that was given up
-            fields = parse_map(frame)
-            if fields.get("status") == "error":
-                raise ScribeRefused(str(fields.get("error")))
-            return fields
-        return None
+        answer = self._line.ask(encode(ask), wait_s)
+        if answer is None:
+            return None
+        fields = parse_map(answer)
+        if fields.get("status") == "error":
+            raise ScribeRefused(str(fields.get("error")))
+        return fields
 
 
 class News(threading.Thread):
-    """Keeps the newest Witnessing that the scribe published; `latest` may be read by any thread."""
+    """Keeps the newest Witnessing that the scribe told; `latest` may be read by any thread."""
 
-    def __init__(self, run_folder: Path) -> None:
+    def __init__(self, run_folder: Path, clock: Clock) -> None:
         super().__init__(name="scribe-news", daemon=True)
-        self._address = f"ipc://{run_folder / NEWS_SOCKET}"
+        self._line = Line(run_folder / ASK_SOCKET, clock)
+        self._pause = threading.Event()
         self.latest = Witnessing(0, 0, 0, False)
 
     def run(self) -> None:
-        """The thread."""
-        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.instance()
-        socket = context.socket(zmq.SUB)
-        socket.set(zmq.CONFLATE, 1)
-        socket.set(zmq.SUBSCRIBE, b"")
-        socket.connect(self._address)
+        """The thread: listen, and listen again once the scribe is back."""
         while True:
-            fields = parse_map(socket.recv())
-            self.latest = Witnessing(
-                fields["watermark"], fields["size"], fields["moved_ms"], fields["quorum"]
-            )
+            for message in self._line.listen(encode({"ask": "news"})):
+                fields = parse_map(message)
+                self.latest = Witnessing(
+                    fields["watermark"], fields["size"], fields["moved_ms"], fields["quorum"]
+                )
+            self._pause.wait(_PAUSE_S)

@@ -1,7 +1,7 @@
 """The scribe as a process: one thread that decides, couriers beside it, sockets in front.
 
-Web workers ask over a ZeroMQ ROUTER socket in the run folder (mode 0700: who can open it is home);
-the watermark is published on a PUB socket beside it.
+Web workers ask over a Unix socket in the run folder (mode 0700: who can open it is home). Whoever
+asks for news is told of the watermark whenever it moves, and each second.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from queue import SimpleQueue
 from typing import Any, Protocol
 
 import structlog
-import zmq
 
 from kulla.journal.notes import NoteSignature
 from kulla.kernel.canonical import encode
@@ -21,6 +20,7 @@ from kulla.kernel.edges import Clock
 from kulla.kernel.errors import KullaError
 from kulla.kernel.service import Command, NewAct
 from kulla.kernel.tower import Answer
+from kulla.lines.door import Door
 from kulla.scribe.quorum import CosignatureRefused
 from kulla.scribe.scribe import Scribe
 from kulla.scribe.wire import (
@@ -34,13 +34,12 @@ from kulla.scribe.wire import (
 log = structlog.get_logger()
 
 ASK_SOCKET = "scribe.sock"
-NEWS_SOCKET = "scribe-news.sock"
 _NEWS_EVERY_S = 1.0
 _PATIENCE_S = 1.0
 _WAIT_AGAIN_S = 2.0
-_POLL_MS = 100
+_WAIT_S = 0.1
 
-Token = tuple[bytes, bytes]
+Token = int
 
 
 class CourierBroken(KullaError):
@@ -91,24 +90,16 @@ class ScribeProcess:
         self._clock = clock
         self._is_quorum = is_quorum
         self._pace = pace
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.instance()
-        self._door = self._context.socket(zmq.ROUTER)
-        self._door.set(zmq.SNDHWM, 100_000)
-        self._door.set(zmq.RCVHWM, 100_000)
-        self._door.bind(f"ipc://{run_folder / ASK_SOCKET}")
-        self._news = self._context.socket(zmq.PUB)
-        self._news.set(zmq.LINGER, 0)
-        self._news.bind(f"ipc://{run_folder / NEWS_SOCKET}")
-        self._notices = self._context.socket(zmq.PULL)
-        self._notices.bind(f"inproc://notices-{id(self)}")
+        self._door = Door(run_folder / ASK_SOCKET)
         self._told: SimpleQueue[tuple[Any, ...]] = SimpleQueue()
+        self._subscribers: set[Token] = set()
         self._reachable: set[str] = set()
         self._lost_quorum_s: float | None = clock.monotonic_s()
         self._stopping = False
 
     def notifier(self) -> Notifier:
-        """A way for one other thread to tell this one what happened; make one for each thread."""
-        return Notifier(self._context, f"inproc://notices-{id(self)}", self._told)
+        """A way for other threads to tell this one what happened."""
+        return Notifier(self._told, self._door.wake)
 
     def stop(self) -> None:
         """End `run` soon; may be called from a signal handler."""
@@ -130,10 +121,9 @@ class ScribeProcess:
                         log.warning("waiting for embassies", error=str(error))
                     next_s, warned = self._clock.monotonic_s() + _WAIT_AGAIN_S, True
             self._scribe.quorum_reachable(False)
-            self._news.send(encode(witnessing_map(self._scribe.witnessing())), zmq.NOBLOCK)
-            self._door.poll(_POLL_MS)
+            self._tell_news()
             asked: list[tuple[Token, Command]] = []
-            self._listen(asked)
+            self._listen(asked, _WAIT_S)
             for token, _ in asked:
                 self._send(token, answer_map(Answer("unavailable", code="no-quorum")))
         return None
@@ -146,17 +136,16 @@ class ScribeProcess:
                 courier.send(parcel)
 
         self._scribe.start(to_all, opening)
-        poller = zmq.Poller()
-        poller.register(self._notices, zmq.POLLIN)
-        poller.register(self._door, zmq.POLLIN)
         asked: list[tuple[Token, Command]] = []
         round_s = news_s = 0.0
         while not self._stopping:
-            now_s = self._clock.monotonic_s()
-            wait_ms = self._wait_ms(asked, now_s, round_s)
-            poller.poll(wait_ms)
+            wait_s = self._wait_s(asked, round_s)
+            if asked:
+                self._door.rest(wait_s)
+                wait_s = 0.0
             moved = self._hear()
-            self._listen(asked)
+            self._listen(asked, 0.0 if moved else wait_s)
+            moved = self._hear() or moved
             now_s = self._clock.monotonic_s()
             if asked and self._may_start(now_s, round_s):
                 batch, asked = asked[:512], asked[512:]
@@ -168,7 +157,7 @@ class ScribeProcess:
                 self._publish(now_s)
                 news_s = now_s
         self._scribe.keep_checkpoint()
-        self._close()
+        self._door.close()
 
     def _may_start(self, now_s: float, round_s: float) -> bool:
         if not self._scribe.may_take:
@@ -176,19 +165,15 @@ class ScribeProcess:
             return self._lost_quorum_s is not None
         return now_s - round_s >= self._pace.gap_s
 
-    def _wait_ms(self, asked: Sequence[object], now_s: float, round_s: float) -> int:
+    def _wait_s(self, asked: Sequence[object], round_s: float) -> float:
         if not asked or not self._scribe.may_take:
-            return _POLL_MS
-        return max(0, int((round_s + self._pace.gap_s - now_s) * 1000) + 1)
+            return _WAIT_S
+        return max(0.0, round_s + self._pace.gap_s - self._clock.monotonic_s())
 
     def _hear(self) -> bool:
         """Take what the couriers say; True where the watermark moved."""
         moved = False
-        while True:
-            try:
-                self._notices.recv(zmq.NOBLOCK)
-            except zmq.Again:
-                return moved
+        while not self._told.empty():
             kind, embassy, *rest = self._told.get_nowait()
             if kind == "broken":
                 raise CourierBroken(f"a courier can't go on: {rest[0]}") from rest[0]
@@ -204,22 +189,16 @@ class ScribeProcess:
                 log.critical("false cosignature", embassy=embassy, error=str(error))
                 self._note_state(embassy, False)
             moved = moved or self._scribe.watermark != before
+        return moved
 
     def _note_state(self, embassy: str, reachable: bool) -> None:
         (self._reachable.add if reachable else self._reachable.discard)(embassy)
 
-    def _listen(self, asked: list[tuple[Token, Command]]) -> None:
+    def _listen(self, asked: list[tuple[Token, Command]], wait_s: float) -> None:
         """Take the questions that wait at the door; commands go to `asked`, others are answered."""
-        for _ in range(2048):
+        for token, message in self._door.take(wait_s):
             try:
-                frames = self._door.recv_multipart(zmq.NOBLOCK)
-            except zmq.Again:
-                return
-            if len(frames) != 3:
-                continue
-            token = (frames[0], frames[1])
-            try:
-                fields = parse_map(frames[2])
+                fields = parse_map(message)
                 if fields.get("ask") == "submit":
                     asked.append((token, parse_command(fields)))
                 else:
@@ -232,6 +211,8 @@ class ScribeProcess:
             case {"ask": "receipt", "position": int(position), "subject": str(subject)}:
                 receipt = self._receipts.receipt(position, subject)
                 self._send(token, {"status": "ok", "receipt": receipt})
+            case {"ask": "news"}:
+                self._subscribers.add(token)
             case {"ask": "state"}:
                 self._send(
                     token,
@@ -252,37 +233,28 @@ class ScribeProcess:
             self._lost_quorum_s = now_s
         lost = self._lost_quorum_s is not None and now_s - self._lost_quorum_s > _PATIENCE_S
         self._scribe.quorum_reachable(not lost)
-        self._news.send(encode(witnessing_map(self._scribe.witnessing())), zmq.NOBLOCK)
+        self._tell_news()
+
+    def _tell_news(self) -> None:
+        news = encode(witnessing_map(self._scribe.witnessing()))
+        gone = [token for token in self._subscribers if not self._door.send(token, news)]
+        self._subscribers.difference_update(gone)
 
     def _reply(self, replies: Sequence[tuple[Token, Answer]]) -> None:
         for token, answer in replies:
             self._send(token, answer_map(answer))
 
     def _send(self, token: Token, fields: dict[str, Any]) -> None:
-        try:
-            self._door.send_multipart([*token, encode(fields)], zmq.NOBLOCK)
-        except zmq.ZMQError:
-            # Whoever asked is gone or drowns; a repeat of the command gets the same answer.
-            log.warning("answer dropped")
-
-    def _close(self) -> None:
-        for socket in (self._door, self._news, self._notices):
-            socket.close(linger=200)
+        # Whoever asked may be gone; a repeat of the command gets the same answer.
+        self._door.send(token, encode(fields))
 
 
 class Notifier:
-    """Lets one thread tell the scribe's thread what happened. Not for two threads."""
+    """Lets other threads tell the scribe's thread what happened."""
 
-    def __init__(
-        self,
-        context: zmq.Context[zmq.Socket[bytes]],
-        address: str,
-        told: SimpleQueue[tuple[Any, ...]],
-    ) -> None:
-        self._context = context
-        self._address = address
+    def __init__(self, told: SimpleQueue[tuple[Any, ...]], wake: Callable[[], None]) -> None:
         self._told = told
-        self._socket: zmq.Socket[bytes] | None = None
+        self._wake = wake
 
     def held(self, embassy: str, size: int, cosignature: NoteSignature) -> None:
         """An embassy cosigned `size`."""
@@ -297,9 +269,5 @@ class Notifier:
         self._push(("broken", "", error))
 
     def _push(self, notice: tuple[object, ...]) -> None:
-        if self._socket is None:
-            self._socket = self._context.socket(zmq.PUSH)
-            self._socket.set(zmq.LINGER, 0)
-            self._socket.connect(self._address)
         self._told.put(notice)
-        self._socket.send(b"")
+        self._wake()

@@ -34,7 +34,7 @@ class HomeEdge:
         run_folder = home.run_folder()
         self._scribe = ScribeClient(run_folder, clock)
         self._keeper = KeeperClient(run_folder)
-        self._news = News(run_folder)
+        self._news = News(run_folder, clock)
         self._news.start()
 
     def submit(self, command: Command, wait_s: float = 10.0) -> Answer:

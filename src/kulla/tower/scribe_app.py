@@ -33,7 +33,7 @@ from kulla.tower.home import Home
 from kulla.tower.services import SERVICES, register_tables
 from kulla.tower.still_home import ASK_TIMEOUT_S, TooFewAnswers, ask_whether_home
 
-Token = tuple[bytes, bytes]
+Token = int
 
 
 class RegistersDisagree(KullaError):

@@ -1,0 +1,1 @@
+"""Lines between the processes of one home: Unix sockets, one question and one answer at a time."""
