@@ -200,21 +200,21 @@ class FileTileStore:
 
     def _write_all(self, items: Mapping[str, bytes]) -> None:
         """Write each object to a temporary file, fsync it, then give all of them their names."""
-        written: list[tuple[Path, str]] = []
+        written: list[tuple[str, str]] = []
         try:
             for path, data in items.items():
                 parent, name = self._parent(path), path.rpartition("/")[2]
                 if parent not in self._known_folders:
                     self._make_folder(parent)
                 temp = f"{parent}/.{name}{_TEMP_END}"
-                written.append((Path(temp), f"{self._root}/{path}"))
+                written.append((temp, f"{self._root}/{path}"))
                 _write_file(temp, data)
-            for temp_path, final in written:
-                temp_path.rename(final)
+            for temp, final in written:
+                os.rename(temp, final)  # noqa: PTH104 (on the path of every round)
         except OSError:
-            for temp_path, _ in written:
+            for temp, _ in written:
                 with contextlib.suppress(OSError):
-                    temp_path.unlink()
+                    os.unlink(temp)  # noqa: PTH108
             raise
 
     def _make_folder(self, folder: str) -> None:
@@ -228,6 +228,7 @@ class FileTileStore:
             path.mkdir(_FOLDER_MODE)
             _sync_folder(str(path.parent))
             self._known_folders.add(str(path))
+        self._known_folders.add(folder)
 
     def _remove_if_empty(self, folder: str) -> None:
         try:

