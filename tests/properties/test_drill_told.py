@@ -149,6 +149,23 @@ def test_an_acknowledged_act_that_is_gone_is_lost(history, which):
     assert wish.appointment in verdict.lost[0]
 
 
+@given(histories, st.integers(0, 30))
+def test_an_act_that_was_done_again_elsewhere_is_lost(history, which):
+    """A command sent again heals what a new home lacks; the old receipt proves nothing then."""
+    answers, tower = live_through(history)
+    acknowledged = answers.acknowledged()
+    assume(acknowledged)
+    wish = acknowledged[which % len(acknowledged)]
+    evidence = tower.evidence()
+    acts = [
+        replace(act, position=1000) if act.position == wish.position else act
+        for act in evidence.acts
+    ]
+    verdict = judge(answers, replace(evidence, acts=acts))
+    assert len(verdict.lost) == 1
+    assert "the journal has it at 1000" in verdict.lost[0]
+
+
 @given(histories)
 def test_an_act_that_was_never_done_is_lost(history):
     answers, tower = live_through(history)

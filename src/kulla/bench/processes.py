@@ -16,11 +16,18 @@ class CpuMeter:
     def __init__(self, pids: Mapping[str, int]) -> None:
         self._pids = dict(pids)
         self._before = self._read()
+        self._machine_before_s = _machine_s()
 
     def used_s(self) -> dict[str, float]:
-        """Seconds of processor time since the meter was made, and 'client' for this process."""
+        """Seconds of processor time since the meter was made.
+
+        'client' is this process; 'kernel_and_others' is whatever else ran on this machine: where
+        it is large, the figures say little.
+        """
         now = self._read()
-        return {name: round(now[name] - self._before.get(name, 0.0), 2) for name in now}
+        machine_s = _machine_s() - self._machine_before_s
+        used = {name: round(now[name] - self._before.get(name, 0.0), 2) for name in now}
+        return {**used, "kernel_and_others": round(max(0.0, machine_s - sum(used.values())), 2)}
 
     def _read(self) -> dict[str, float]:
         parents = _parents()
@@ -30,6 +37,13 @@ class CpuMeter:
         }
         found["client"] = sum(os.times()[:2])
         return found
+
+
+def _machine_s() -> float:
+    """Processor time that all of the machine has used since it was started."""
+    fields = Path("/proc/stat").read_text().partition("\n")[0].split()[1:]
+    user, nice, system, _, _, interrupts, soft, *_ = map(int, fields)
+    return (user + nice + system + interrupts + soft) / _TICKS_PER_S
 
 
 def _parents() -> dict[int, int]:

@@ -33,7 +33,7 @@ _REASONS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """A citizen who is signed in: their subject id, cookie header, and the secret of their forms."""
+    """A citizen who is signed in: subject id, cookie header, and the secret of their forms."""
 
     subject: str
     cookies: str
@@ -55,18 +55,15 @@ class Site:
             return _read(connection.recv)
 
 
-def sign_in(site: Site, subjects: Sequence[str], say: Callable[[int], None]) -> list[Visitor]:
-    """Sign all of them in through the site's form; `say` is told how many are, now and then.
-
-    Raises BenchFailed where the site refuses one.
-    """
+def sign_in(site: Site, subjects: Sequence[str]) -> list[Visitor]:
+    """Sign all of them in through the site's form. Raises BenchFailed where it refuses one."""
     visitors: list[Visitor] = []
     for start in range(0, len(subjects), _AT_ONCE):
         some = subjects[start : start + _AT_ONCE]
         # One look at the form serves a few: its mark is bound to a cookie, not to a person. The
         # name leaves a short list to draw instead of all people.
         if start % (_AT_ONCE * 64) == 0:
-            page = site.ask(_get(site, "/sign-in?name=-"), _source_of(start))
+            page = site.ask(_get(site, "/sign-in?name=-"), _source_of(some[0]))
             mark = _MARK.search(page.body)
             cookie = page.cookies().get(_FORM_COOKIE, "")
             if page.status != 200 or mark is None or not cookie:
@@ -74,9 +71,7 @@ def sign_in(site: Site, subjects: Sequence[str], say: Callable[[int], None]) -> 
                     f"the sign-in form answers {page.status}.", place=f"{site.host}/sign-in"
                 )
             token = mark[1].decode()
-        visitors += _post_all(site, some, start, token, cookie)
-        if start % (_AT_ONCE * 32) == 0:
-            say(len(visitors))
+        visitors += _post_all(site, some, token, cookie)
     return visitors
 
 
@@ -84,14 +79,12 @@ def _get(site: Site, path: str) -> bytes:
     return request("GET", path, site.host, more=("Connection: close",))
 
 
-def _post_all(
-    site: Site, subjects: Sequence[str], first: int, token: str, cookie: str
-) -> list[Visitor]:
+def _post_all(site: Site, subjects: Sequence[str], token: str, cookie: str) -> list[Visitor]:
     """A few sign-ins at once: all are sent, then all answers are read."""
     connections = []
-    for number, subject in enumerate(subjects, first):
+    for subject in subjects:
         body = urlencode({"csrfmiddlewaretoken": token, "subject": subject, "next": "/"}).encode()
-        connection = connect(site.address, _source_of(number))
+        connection = connect(site.address, _source_of(subject))
         connection.sendall(
             request(
                 "POST",
@@ -125,13 +118,10 @@ def _read(receive: Callable[[int], bytes]) -> Answer:
     raise BenchFailed("the server hung up before it answered.")
 
 
-def _source_of(number: int) -> str:
-    """A loopback address for the number-th citizen, never one that something listens on."""
-    rest, low = divmod(number, 250)
-    high, middle = divmod(rest, 250)
-    if high >= 250:
-        raise BenchFailed("there are not so many loopback addresses.")
-    return f"127.{high + 2}.{middle + 1}.{low + 1}"
+def _source_of(subject: str) -> str:
+    """A loopback address of the citizen's own, never one that something listens on."""
+    number = int(subject[:8], 16) % 250**3
+    return f"127.{number // 250**2 + 2}.{number // 250 % 250 + 1}.{number % 250 + 1}"
 
 
 def form_mark(secret: str, random: Random) -> str:

@@ -36,7 +36,7 @@ def drill() -> None:
 )
 @click.option("--acts", default=10_000, show_default=True, help="Acknowledged before the blow.")
 @click.option("--citizens", default=0, help="How many live in the country (default: enough).")
-@click.option("--at-once", default=32, show_default=True, help="How many of them at once.")
+@click.option("--at-once", default=64, show_default=True, help="How many of them at once.")
 @click.option(
     "--folder",
     type=click.Path(exists=True, file_okay=False, path_type=Path),

@@ -54,10 +54,12 @@ def keeper_serve(home: Path, ready_fd: int | None) -> None:
     Example: kulla keeper serve /srv/kulla/home
     """
     from kulla.keeper.process import serve
+    from kulla.tower.garbage import look_for_garbage_seldom
     from kulla.tower.home import Home
 
     set_up_logs("keeper")
     found = Home(home)
+    look_for_garbage_seldom()
     serve(found.keeper, found.run_folder(), _ready(ready_fd))
 
 

@@ -106,7 +106,7 @@ class Crowd:
 
         async def one_after_the_other() -> None:
             for person in queue:
-                citizen = self.citizen(person, Chance(person.subject))
+                citizen = self.citizen(person, chance_of(self.seed, person.subject))
                 await self._guarded(citizen, do(citizen))
 
         await asyncio.gather(*(one_after_the_other() for _ in range(self.at_once)))

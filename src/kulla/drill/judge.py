@@ -102,25 +102,40 @@ def said_after_confirmation(wish: Wish) -> Said | None:
 
 
 def _missing_in_journal(answers: Answers, acts: Iterable[Act]) -> dict[int, str]:
-    """Complaints about acknowledged wishes without their act, by the id() of the wish."""
-    there = {(act.name, act.data["appointment"], _slot(act)): act for act in acts if _slot(act)}
-    cancelled = {act.data["appointment"]: act for act in acts if act.name == CANCELLED}
+    """Complaints about acknowledged wishes without their act, by the id() of the wish.
+
+    The act must stand where the citizen's page said: one that was lost, and done again when the
+    command was sent again, is another act, and the first receipt proves nothing any more.
+    """
+    at: dict[int, Act] = {}
+    there: dict[tuple[str, str, str], Act] = {}
+    for act in acts:
+        at[act.position] = act
+        if act.name in _ONCE:
+            there[_key_of(act)] = act
     missing: dict[int, str] = {}
     for wish in answers.wishes:
         if not wish.acknowledged:
             continue
-        if wish.verb is Verb.CANCEL:
-            act = cancelled.get(wish.appointment)
-        else:
-            act = there.get((ACT_OF[wish.verb], wish.appointment, wish.slot))
-        if act is None:
+        wanted = _key(wish)
+        found = at.get(wish.position) if wish.position is not None else there.get(wanted)
+        elsewhere = there.get(wanted)
+        if found is not None and found.name in _ONCE and _key_of(found) == wanted:
+            if found.data["citizen"] != wish.citizen:
+                missing[id(wish)] = _complaint(wish, "the journal has it as another citizen's")
+        elif elsewhere is None:
             missing[id(wish)] = _complaint(wish, "the journal has no such act")
-        elif act.data["citizen"] != wish.citizen:
-            missing[id(wish)] = _complaint(wish, "the journal has it as another citizen's")
-        elif wish.verb is Verb.BOOK and wish.position not in {None, act.position}:
-            # A booking happens once; one may move to and fro, and then the last is found above.
-            missing[id(wish)] = _complaint(wish, f"the journal has it at {act.position}")
+        else:
+            missing[id(wish)] = _complaint(wish, f"the journal has it at {elsewhere.position}")
     return missing
+
+
+def _key(wish: Wish) -> tuple[str, str, str]:
+    return ACT_OF[wish.verb], wish.appointment, "" if wish.verb is Verb.CANCEL else wish.slot
+
+
+def _key_of(act: Act) -> tuple[str, str, str]:
+    return act.name, str(act.data["appointment"]), _slot(act)
 
 
 def _slot(act: Act) -> str:

@@ -23,8 +23,8 @@ def failed_receipts(
     policy: PolicyFile,
     bases: Mapping[str, int],
     progress: Callable[[int], None] = lambda _: None,
-) -> Iterator[str]:
-    """Complaints about receipts that don't verify under `policy`, or prove something else.
+) -> Iterator[tuple[int, str]]:
+    """Positions of receipts that don't verify under `policy` or prove something else, and why.
 
     `bases` gives the position of the first act of each epoch's log, by origin.
     """
@@ -37,11 +37,12 @@ def failed_receipts(
         try:
             proven = verify_receipt(wish.receipt, policy, place=place)
         except JournalError as error:
-            yield str(error)
+            yield wish.position or 0, str(error)
             continue
         wrong = _differs(wish, proven, bases)
         if wrong:
-            yield f"{place}: it proves another {wrong} than its citizen was told"
+            told = f"{place}: it proves another {wrong} than its citizen was told"
+            yield wish.position or 0, told
 
 
 def _differs(wish: Wish, proven: VerifiedReceipt, bases: Mapping[str, int]) -> str:
@@ -60,9 +61,9 @@ def _differs(wish: Wish, proven: VerifiedReceipt, bases: Mapping[str, int]) -> s
     return ", ".join(name for name, (has, wanted) in told.items() if has != wanted)
 
 
-def failed_by_command(files: Sequence[Path], policy: Path) -> Iterator[str]:
-    """Complaints of `kulla verify`, run for each file in a process of its own."""
-    for file in files:
+def failed_by_command(files: Mapping[int, Path], policy: Path) -> Iterator[tuple[int, str]]:
+    """Like `failed_receipts`, by `kulla verify`, run for each file in a process of its own."""
+    for position, file in files.items():
         argv = [sys.executable, "-m", "kulla", "verify", str(file), "--policy", str(policy)]
         done = subprocess.run(  # noqa: S603 (our own module)
             argv,
@@ -73,16 +74,19 @@ def failed_by_command(files: Sequence[Path], policy: Path) -> Iterator[str]:
             check=False,
         )
         if done.returncode != 0:
-            yield f"kulla verify {file.name}: {done.stderr.strip() or done.stdout.strip()}"
+            yield (
+                position,
+                f"kulla verify {file.name}: {done.stderr.strip() or done.stdout.strip()}",
+            )
 
 
-def write_receipts(folder: Path, wishes: Sequence[Wish]) -> list[Path]:
+def write_receipts(folder: Path, wishes: Sequence[Wish]) -> dict[int, Path]:
     """Write the receipts of these wishes, one file for each position; their paths."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    paths: dict[Path, None] = {}
+    paths: dict[int, Path] = {}
     for wish in wishes:
         if wish.receipt and wish.position is not None:
             path = folder / f"kulla-{wish.position}.tlog-proof"
             path.write_bytes(wish.receipt)
-            paths[path] = None
-    return list(paths)
+            paths[wish.position] = path
+    return paths

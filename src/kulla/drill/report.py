@@ -118,7 +118,7 @@ def table_of(reports: Sequence[WipeReport]) -> Table:
         for name, value in _in_full(reports[0]):
             table.add_row(name, value)
         return table
-    for name in ("seed", "embassy", "acts", "lost", "doubled", "receipts", "page s", "act s", ""):
+    for name in ("seed", "embassy", "acts", "lost", "doubled", "receipts", "page", "act", ""):
         table.add_column(name, justify="left" if name == "embassy" else "right")
     for one in reports:
         table.add_row(

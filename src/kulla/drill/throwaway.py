@@ -14,7 +14,7 @@ from kulla.drill.citizens import Person
 from kulla.drill.guard import DrillRefused, Guard, loopback
 from kulla.journal.policy_file import PolicyFile, parse_policy
 from kulla.kernel.errors import KullaError
-from kulla.tower.country import write_people
+from kulla.tower.country import FAMILY, GIVEN, write_people
 from kulla.tower.home import SOCKET_PATH_MAX, Home
 from kulla.tower.recover import TakeoverReport, take_over
 from kulla.tower.up import EMBASSIES, DemoPlan, Tower, demo_tower, found_demo
@@ -24,6 +24,12 @@ _FIRST_PORTS: Final = range(10_000, 30_000)
 _TRIES: Final = 200
 _LOOPBACK: Final = "127.0.0.1"
 _PEOPLE_A_HOST_PART: Final = 250
+_NAMESAKES_MAX: Final = 24
+_PER_CLINIC_MIN: Final = 3
+_ACTS_A_PRACTITIONER_OF_EACH_CLINIC: Final = 6000
+
+PEOPLE_MAX: Final = len(GIVEN) * len(FAMILY) * _NAMESAKES_MAX
+"""How many people can sign in at the demo's page."""
 
 
 class NoPorts(KullaError):
@@ -36,14 +42,21 @@ class Throwaway:
     Start it from the thread that will outlive it: its processes end with the thread that made them.
     """
 
-    def __init__(self, guard: Guard, chance: Chance, *, people: int) -> None:
+    def __init__(self, guard: Guard, chance: Chance, *, people: int, acts: int) -> None:
+        if people > PEOPLE_MAX:
+            raise DrillRefused(
+                f"{people:,} people share {len(GIVEN) * len(FAMILY)} names, and the demo's sign-in "
+                f"page shows {_NAMESAKES_MAX} of one name.",
+                place="--citizens",
+                remedy=f"Let at most {PEOPLE_MAX:,} live there, with fewer --acts.",
+            )
         self.guard = guard
         self._ports = free_ports(2 + len(EMBASSIES), chance)
-        self._people_count = people
         self.plan = DemoPlan(
             folder=guard.root,
             port=self._ports[0],
             embassy_port=self._ports[2],
+            per_clinic=max(_PER_CLINIC_MIN, acts // _ACTS_A_PRACTITIONER_OF_EACH_CLINIC),
             people=people,
         )
         if len(str(self.plan.home.folder / "run")) > SOCKET_PATH_MAX:

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import signal
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -40,7 +42,7 @@ from kulla.tower.up import EMBASSIES
 _TICK_S: Final = 0.005
 _JITTER_S: Final = 1.0
 _MORE: Final = 0.1
-_REOPEN_S: Final = 120.0
+_REOPEN_S: Final = 30.0
 _INSIST_S: Final = 0.05
 _SPARE_CITIZENS: Final = 60
 _REPEATS: Final = 200
@@ -69,7 +71,7 @@ class WipePlan:
     acts: int = 10_000
     citizens: int = 0
     keep: Path | None = None
-    at_once: int = 32
+    at_once: int = 64
 
     @property
     def people(self) -> int:
@@ -117,13 +119,14 @@ class WipeDrill:
         tower: Throwaway | None = None
         try:
             chance = chance_of(self.plan.seed, "ports")
-            tower = Throwaway(guard, chance, people=self.plan.people)
+            tower = Throwaway(guard, chance, people=self.plan.people, acts=self.plan.acts)
             verdict, evidence = self._carry_through(tower)
         finally:
-            if tower is not None:
-                tower.end()
-            self._keep_logs(guard.root)
-            guard.remove_all()
+            with _undisturbed():
+                if tower is not None:
+                    tower.end()
+                self._keep_logs(guard.root)
+                guard.remove_all()
         self._report.total_s = round(self._clock.monotonic_s() - start_s, 3)
         return WipeRun(self._report, self.answers, evidence, verdict)
 
@@ -178,6 +181,7 @@ class WipeDrill:
         ticks = 0
         while self.answers.acknowledged_count < enough:
             if coming.done():
+                coming.result()  # raises what ended it, if anything did
                 raise DrillFailed(
                     f"{self.answers.acknowledged_count} acts were acknowledged, then there was "
                     f"nobody left; {enough} were wanted. {dict(crowd.faults)}",
@@ -224,10 +228,9 @@ class WipeDrill:
         last = self._last_booking()
         _, first = next(queue)
         self._say("the doors open again")
-        async with asyncio.timeout(_REOPEN_S):
-            await asyncio.gather(
-                self._see_last(crowd, people[last.citizen], last), self._book_first(crowd, first)
-            )
+        await asyncio.gather(
+            self._see_last(crowd, people[last.citizen], last), self._book_first(crowd, first)
+        )
         self._report.unknown_at_wipe = len(unknown)
         await self._repeat(crowd, people, unknown)
         self._say("citizens go on")
@@ -261,9 +264,8 @@ class WipeDrill:
             shown = (await citizen.mine()).get(last.appointment)
             return shown is not None and shown.state == "booked"
 
-        await self._insist("first page", citizen.sign_in)
-        await self._insist("first page", see)
-        self._report.first_page_s = round(self._clock.monotonic_s() - self._wiped_s, 3)
+        if await self._insist("first page", citizen.sign_in, see):
+            self._report.first_page_s = round(self._clock.monotonic_s() - self._wiped_s, 3)
         await citizen.leave()
 
     async def _book_first(self, crowd: Crowd, person: Person) -> None:
@@ -276,20 +278,29 @@ class WipeDrill:
             wish = await citizen.book(chance.choice(times)) if times else None
             return wish is not None and wish.acknowledged
 
-        await self._insist("first act", citizen.sign_in)
-        await self._insist("first act", book)
-        self._report.first_act_s = round(self._clock.monotonic_s() - self._wiped_s, 3)
+        if await self._insist("first act", citizen.sign_in, book):
+            self._report.first_act_s = round(self._clock.monotonic_s() - self._wiped_s, 3)
         await citizen.leave()
 
-    async def _insist(self, what: str, do: Callable[[], Awaitable[bool | None]]) -> None:
-        """Try until it is done (not False), as people do at a door that is about to open."""
-        while True:
-            try:
-                if await do() is not False:
-                    return
-            except (NoAnswer, PortalUnexpected) as error:
-                self._say(f"{what}: {error}")
-            await asyncio.sleep(_INSIST_S)
+    async def _insist(self, what: str, *steps: Callable[[], Awaitable[bool | None]]) -> bool:
+        """Try each step until it is done (not False), as people do at a door that should open.
+
+        False where it did not open in _REOPEN_S: that is a result too, and the drill goes on.
+        """
+        end_s = self._clock.monotonic_s() + _REOPEN_S
+        for step in steps:
+            pause_s = _INSIST_S
+            while True:
+                try:
+                    if await step() is not False:
+                        break
+                except (NoAnswer, PortalUnexpected) as error:
+                    self._say(f"{what}: {error}")
+                if self._clock.monotonic_s() > end_s:
+                    return False
+                await asyncio.sleep(pause_s)
+                pause_s = min(1.0, pause_s * 1.2)
+        return True
 
     async def _repeat(self, crowd: Crowd, people: dict[str, Person], unknown: list[Wish]) -> None:
         """Send old commands again: all whose end nobody knows, and some that were confirmed."""
@@ -369,7 +380,7 @@ class WipeDrill:
     def _check_receipts(self, tower: Throwaway, policy: PolicyFile, journal: Journal) -> list[str]:
         held = [wish for wish in self.answers.wishes if wish.receipt]
         total = len(held) + len(self._again)
-        failed = list(
+        failed = dict(
             failed_receipts(
                 [*held, *self._again],
                 policy,
@@ -377,18 +388,18 @@ class WipeDrill:
                 lambda number: self._say(f"receipts: {number:,} of {total:,}"),
             )
         )
-        failed += [
-            f"receipt of position {wish.position}: the new home did not give it"
-            for wish in (*self.answers.acknowledged(), *self._again)
-            if not wish.receipt
-        ]
+        for wish in (*self.answers.acknowledged(), *self._again):
+            if not wish.receipt:
+                why = f"receipt of position {wish.position}: the new home did not give it"
+                failed.setdefault(wish.position or 0, why)
         sample = chance_of(self.plan.seed, "verify").sample(held, min(_BY_COMMAND, len(held)))
         self._say("receipts: kulla verify")
         files = write_receipts(tower.guard.root / "receipts", sample)
-        failed += failed_by_command(files, tower.new_home.policy_file)
+        for position, why in failed_by_command(files, tower.new_home.policy_file):
+            failed.setdefault(position, why)
         self._report.receipts_checked = total
         self._report.receipts_checked_by_command = len(files)
-        return failed
+        return list(failed.values())
 
     def _keep(self, tower: Throwaway, keep: Path) -> None:
         """Copy what others need to check the drill: no process writes to it any more."""
@@ -407,6 +418,18 @@ class WipeDrill:
             for name in ("logs", "new-logs"):
                 if (root / name).exists():
                     shutil.copytree(root / name, self.plan.keep / name)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let no second Ctrl-C cut off the tidying up, which takes some seconds at most."""
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, signal.SIG_IGN) for number in signals]
+    try:
+        yield
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
 
 
 def _people_for(acts: int) -> int:

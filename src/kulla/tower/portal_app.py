@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from kulla.tower.garbage import look_for_garbage_seldom
 from kulla.tower.home import Home
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
@@ -57,7 +58,9 @@ def make_application() -> Callable[..., Any]:
     # Let one finish and block again before another forces it off the interpreter's lock.
     sys.setswitchinterval(SWITCH_S)
     edge.install(HomeEdge(Home(Path(os.environ["KULLA_HOME"]))))
-    return wsgi.make_application()
+    application = wsgi.make_application()
+    look_for_garbage_seldom()
+    return application
 
 
 def serve(home: Home, ready: Callable[[str], None], *, bench: bool = False) -> None:

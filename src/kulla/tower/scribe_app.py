@@ -29,6 +29,7 @@ from kulla.scribe.process import Notifier, ScribeProcess
 from kulla.scribe.quorum import Quorum
 from kulla.scribe.receipts import EpochShelf, ReceiptDesk
 from kulla.scribe.scribe import Scribe
+from kulla.tower.garbage import look_for_garbage_seldom
 from kulla.tower.home import Home
 from kulla.tower.services import SERVICES, register_tables
 from kulla.tower.still_home import ASK_TIMEOUT_S, TooFewAnswers, ask_whether_home
@@ -154,6 +155,7 @@ def serve(home: Home, ready: Callable[[str], None]) -> None:
     )
     for courier in couriers:
         courier.start()
+    look_for_garbage_seldom()
     process.run(couriers, parts.opening())
     for courier in couriers:
         courier.stop()
