@@ -28,7 +28,7 @@ lint:
 	$(STEP) "ruff format" $(BIN)/ruff format --quiet --diff .
 	$(STEP) "ruff check" $(BIN)/ruff check --quiet .
 	$(STEP) "mypy" $(BIN)/mypy
-	$(STEP) "lint-imports" $(BIN)/lint-imports --quiet
+	$(STEP) "lint-imports" $(BIN)/lint-imports --no-logo
 
 check: setup lint ## format, lint, types, import directions, docs: nothing that starts a server
 	@KULLA_TEST_PROFILE=quick $(PYTEST) -q tests/style
