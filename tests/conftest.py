@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-TOP = Path(__file__).resolve().parent.parent
-DATA = Path(os.environ.get("KULLA_DATA", TOP.parent / "shared" / "data"))
+from fakes.real_data import DATA
+
 PROFILE = os.environ.get("KULLA_TEST_PROFILE", "quick")
 LONG_TIMEOUT_S = 1800
 

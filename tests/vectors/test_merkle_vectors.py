@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from conftest import DATA
+from fakes.real_data import DATA
 from kulla.journal import merkle
 from kulla.journal.errors import ProofInvalid
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from conftest import DATA
+from fakes.real_data import DATA
 from kulla.journal.notes import KIND_COSIGNATURE, KIND_ED25519, VerifierKey
 
 FILE = DATA / "tlog" / "wycheproof_ed25519.json"

@@ -62,9 +62,11 @@ def wipe(
     from kulla.drill.report import table_of, write_json
     from kulla.drill.wipe import WipeDrill, WipePlan
     from kulla.kernel.edges import SystemClock, SystemEntropy
+    from kulla.tower.logs import set_up_logs
 
     if acts < 1 or rounds < 1 or at_once < 1 or citizens < 0:
         raise click.UsageError("--acts, --rounds and --at-once are 1 or more.")
+    set_up_logs("drill")
     signal.signal(signal.SIGTERM, _interrupted)
     console = Console(stderr=True)
     reports = []

@@ -133,6 +133,7 @@ def take_over(
         sources = [HttpSource(clients[name]) for name in sealed]
         origin = plan.old.current_log.key.name
         settlement = settle_log(sources, plan.old, origin, only=list(sealed))
+        sources = _best_first(sources, settlement)
         hand_over_policy(clients, plan.new)
         _furnish(home, kit, plan, port)
         keys = _journal_keys(kit)
@@ -337,6 +338,16 @@ def _bring_keys(
         found_count += len(found)
         progress("personal keys", start + len(some), len(names))
     return found_count
+
+
+def _best_first(sources: Sequence[HttpSource], settlement: Settlement) -> list[HttpSource]:
+    """Those that hold exactly what was adopted first: they have its partial tiles too."""
+    ahead = {tail.embassy for tail in settlement.tails}
+
+    def rank(source: HttpSource) -> int:
+        return 2 if source.name not in settlement.holders else int(source.name in ahead)
+
+    return sorted(sources, key=rank)
 
 
 def _blobs_of(sources: Sequence[Source], names: Sequence[bytes]) -> dict[bytes, bytes]:

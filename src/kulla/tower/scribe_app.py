@@ -29,6 +29,7 @@ from kulla.scribe.process import Notifier, ScribeProcess
 from kulla.scribe.quorum import Quorum
 from kulla.scribe.receipts import EpochShelf, ReceiptDesk
 from kulla.scribe.scribe import Scribe
+from kulla.scribe.stream import Stream
 from kulla.tower.garbage import look_for_garbage_seldom
 from kulla.tower.home import Home
 from kulla.tower.services import SERVICES, register_tables
@@ -147,7 +148,8 @@ def serve(home: Home, ready: Callable[[str], None]) -> None:
     couriers = []
     for embassy in policy.embassies:
         client = parts.client(embassy.name, embassy.url)
-        delivery = Delivery(client, embassy.key, journal, blobs)
+        stream = Stream(embassy.url, parts.clock)
+        delivery = Delivery(client, embassy.key, journal, blobs, stream)
         couriers.append(_courier(embassy.name, delivery, process.notifier()))
     ready(f"position {parts.base + journal.size}")
     process.wait_for(
