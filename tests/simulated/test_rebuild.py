@@ -22,7 +22,7 @@ from kulla.kernel.service import Service
 from kulla.rebuild.chain import EpochPlan, SourcesExhausted, rebuild_registers
 from kulla.rebuild.history import plan_history, settle_log
 from kulla.rebuild.replay import EntryDoesNotFit, Replayed
-from kulla.rebuild.sources import HttpSource
+from kulla.rebuild.sources import HttpSource, tiles_of
 from kulla.registers.sqlite import create_tables, dump, open_registers
 
 
@@ -164,6 +164,26 @@ def test_a_history_that_one_embassy_holds_alone_is_not_adopted(tmp_path: Path) -
     assert not alone.certain
     with pytest.raises(NotSettled):
         settle_log(_sources(home, "embassy-1"), home.tower.policy, home.tower.origin)
+
+
+def test_an_embassy_that_is_ahead_gives_what_was_adopted_too(tmp_path: Path) -> None:
+    home = _grown(tmp_path, batches=6)
+    agreed = home.journal.size
+    root = home.journal.root_at(agreed)
+    for number in range(3):
+        home.take(home.command(times=200), tokens=str(number))
+    home.answers.clear()
+    home.deliver("embassy-1")
+    ahead = _sources(home, "embassy-1")
+    [log] = home.embassies["embassy-1"].mirror._by_hash.values()
+    for path in log.store.names("tile/"):
+        if path.endswith(f".p/{agreed % 256}"):
+            log.store.damage(path, Damage.GONE)
+    plan = EpochPlan(
+        home.tower.origin, 0, agreed, root, [("embassy-1", tiles_of(ahead[0], home.tower.origin))]
+    )
+    _, report = _rebuilt(home, [plan], tmp_path / "new")
+    assert report.acts == agreed
 
 
 class _OtherSeals:

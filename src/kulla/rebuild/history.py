@@ -21,7 +21,7 @@ from kulla.journal.store import TileStore
 from kulla.journal.tree import Tree
 from kulla.kernel.errors import KullaError
 from kulla.rebuild.chain import EpochPlan, read_opening
-from kulla.rebuild.sources import Source
+from kulla.rebuild.sources import Source, tiles_of
 
 log = structlog.get_logger()
 
@@ -103,7 +103,7 @@ def plan_history(
         ends.append((origin, size, root))
         if at == 0:
             break
-        stores = [(source.name, source.tiles(origin)) for source in sources]
+        stores = [(source.name, tiles_of(source, origin)) for source in sources]
         opening = read_opening(EpochPlan(origin, 0, size, root, stores), keys) if size else None
         if opening is None:
             settled = settle_log(sources, policy, origins[at - 1]).checkpoint
@@ -120,7 +120,7 @@ def plan_history(
     plans: list[EpochPlan] = []
     base = 0
     for origin, size, root in reversed(ends):
-        stores = [(source.name, source.tiles(origin)) for source in sources]
+        stores = [(source.name, tiles_of(source, origin)) for source in sources]
         plans.append(EpochPlan(origin, base, size, root, stores))
         base += size
     return plans

@@ -11,8 +11,19 @@ from kulla.embassy.blobs import SqliteBlobs
 from kulla.embassy.client import EmbassyClient
 from kulla.embassy.errors import BlobMissing, EmbassyError, Refused
 from kulla.embassy.folder import blobs_path, read_log
-from kulla.journal.errors import StoreFailed, TileMissing
+from kulla.journal.checkpoints import parse_checkpoint
+from kulla.journal.errors import JournalError, StoreFailed, TileMissing
+from kulla.journal.merkle import HASH_BYTES
+from kulla.journal.notes import parse_note
 from kulla.journal.store import TileStore
+from kulla.journal.tiles import (
+    ENTRIES,
+    WIDTH,
+    decode_bundle,
+    encode_bundle,
+    parse_tile_path,
+    tile_path,
+)
 
 
 class Source(Protocol):
@@ -124,6 +135,58 @@ class FolderSource:
                     yield name, None
         finally:
             store.close()
+
+
+class AheadTiles:
+    """The tiles of an embassy whose log has `size` entries, also as they were at smaller sizes.
+
+    It need not have kept the partial tiles of those: a wider one begins with the same hashes.
+    """
+
+    def __init__(self, store: TileStore, size: int) -> None:
+        self._store = store
+        self._size = size
+
+    def get(self, path: str) -> bytes:
+        """See TileStore; cuts a wider tile where there is no such one."""
+        try:
+            return self._store.get(path)
+        except TileMissing:
+            level, index, width = parse_tile_path(path)
+            count = self._size >> (8 * max(level, 0))
+            wider = min(WIDTH, count - index * WIDTH)
+            if wider <= width:
+                raise
+            data = self._store.get(tile_path(level, index, wider))
+            if level == ENTRIES:
+                return encode_bundle(decode_bundle(data, place=path)[:width])
+            return data[: HASH_BYTES * width]
+
+    def put(self, items: Mapping[str, bytes]) -> None:
+        """See TileStore."""
+        self._store.put(items)
+
+    def swap(self, name: str, old: bytes | None, new: bytes) -> None:
+        """See TileStore."""
+        self._store.swap(name, old, new)
+
+    def drop(self, paths: Iterable[str]) -> None:
+        """See TileStore."""
+        self._store.drop(paths)
+
+    def names(self, prefix: str) -> list[str]:
+        """See TileStore."""
+        return self._store.names(prefix)
+
+
+def tiles_of(source: Source, origin: str) -> TileStore:
+    """The tiles of a log at a source, at every size up to its own. Nothing is verified."""
+    try:
+        note = source.checkpoint(origin)
+        size = parse_checkpoint(parse_note(note).text).size if note else 0
+    except (EmbassyError, JournalError):
+        size = 0
+    return AheadTiles(source.tiles(origin), size)
 
 
 def _checked(name: bytes, blob: bytes | None) -> bytes | None:

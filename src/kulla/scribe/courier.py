@@ -1,11 +1,16 @@
 """Step 5 of an act's life, seen from home: a courier brings every round to one embassy.
 
 Rounds go out in order, so that every signed size is cosigned and some size always reaches the
-quorum. An embassy that fell behind is brought level from the journal, then follows the rounds.
+quorum. An embassy that fell behind is brought level from the journal, step by step; one that is
+level is sent rounds without waiting for its answers (`scribe.stream`), so that distance costs one
+way there and back and not two for each round.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
+import select
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,17 +18,33 @@ from typing import Protocol
 
 import structlog
 
-from kulla.embassy.client import EmbassyClient
+from kulla.embassy.client import EmbassyClient, cosignature_of
 from kulla.embassy.courier import Standing, bring_level
-from kulla.embassy.errors import EmbassyError, ForkRefused, LogSealed, Unreachable
-from kulla.journal.notes import NoteSignature, VerifierKey
+from kulla.embassy.errors import (
+    AnswerInvalid,
+    EmbassyError,
+    ForkRefused,
+    LogSealed,
+    Unreachable,
+)
+from kulla.journal.errors import JournalError
+from kulla.journal.notes import (
+    NoteSignature,
+    VerifierKey,
+    encode_base64,
+    parse_note,
+    parse_signature_lines,
+)
 from kulla.scribe.log import Log, Round
+from kulla.scribe.stream import Stream
 
 log = structlog.get_logger()
 
 _BACKLOG_MAX = 8
 _RETRY_S = (0.05, 0.2, 0.5, 1.0, 2.0)
 _BLOBS_PER_REQUEST = 256
+_UNDER_WAY_MAX = 8
+_STREAM_FAULTS_MAX = 5
 
 
 class Blobs(Protocol):
@@ -35,26 +56,50 @@ class Blobs(Protocol):
 
 
 class Delivery:
-    """The steps that bring one embassy to a round's size; remembers where the embassy stands."""
+    """The steps that bring one embassy to a round's size; remembers where the embassy stands.
+
+    With a `stream` rounds may be under way there; without one each is brought by itself.
+    """
 
     def __init__(
-        self, client: EmbassyClient, mirror_key: VerifierKey, journal: Log, blobs: Blobs
+        self,
+        client: EmbassyClient,
+        mirror_key: VerifierKey,
+        journal: Log,
+        blobs: Blobs,
+        stream: Stream | None = None,
     ) -> None:
         self._client = client
         self._mirror_key = mirror_key
         self._journal = journal
         self._blobs = blobs
+        self._stream = stream
+        self._stream_faults = 0
         self._standing = Standing()
+        self._level = 0  # the size that the embassy has, or will have after what is under way
+        self._under_way: deque[Round] = deque()
+
+    @property
+    def full(self) -> bool:
+        """Whether so much is under way that no more may be sent now."""
+        return len(self._under_way) >= _UNDER_WAY_MAX
+
+    @property
+    def under_way(self) -> int:
+        """How many rounds were sent on and not answered yet."""
+        return len(self._under_way)
 
     def bring(self, parcel: Round) -> NoteSignature:
-        """The embassy's cosignature of the round's checkpoint, verified.
+        """The embassy's cosignature of the round's checkpoint, verified; waits for it.
 
-        Raises EmbassyError where it can't be had now; the next try asks where the embassy stands.
+        Nothing may be under way. Raises EmbassyError where it can't be had now; the next try asks
+        where the embassy stands.
         """
+        assert not self._under_way
         try:
             for start in range(0, len(parcel.blobs), _BLOBS_PER_REQUEST):
                 self._client.add_blobs(parcel.blobs[start : start + _BLOBS_PER_REQUEST])
-            return bring_level(
+            cosignature = bring_level(
                 self._client,
                 self._journal,
                 parcel.checkpoint,
@@ -63,8 +108,90 @@ class Delivery:
                 blobs=self,
             )
         except EmbassyError:
-            self._standing = Standing()
+            self._forget()
             raise
+        self._level = parcel.size
+        return cosignature
+
+    def send_on(self, parcel: Round) -> bool:
+        """Send a round behind those under way; False where it has to be brought (`bring`).
+
+        Raises EmbassyError; then nothing is under way any more.
+        """
+        stream, old_size = self._stream, self._level
+        simple = not parcel.blobs and 0 < old_size < parcel.size
+        if stream is None or not simple or self.full:
+            return False
+        proof = self._journal.consistency_proof(old_size, parcel.size)
+        lines = "".join(f"{encode_base64(node)}\n" for node in proof)
+        offer = f"old {old_size}\n{lines}\n".encode() + parcel.checkpoint
+        try:
+            stream.send(
+                ("/add-checkpoint", offer),
+                ("/add-entries", self._journal.upload(old_size, parcel.size)),
+            )
+        except EmbassyError:
+            self._stream_failed()
+            raise
+        self._under_way.append(parcel)
+        self._level = parcel.size
+        return True
+
+    def answered(self, bell: int) -> bool:
+        """Wait for an answer to what is under way (True) or for the `bell`, an eventfd (False).
+
+        Raises EmbassyError; then nothing is under way any more.
+        """
+        assert self._stream is not None
+        try:
+            return self._stream.answered(bell)
+        except EmbassyError:
+            self._stream_failed()
+            raise
+
+    def arrived(self) -> tuple[Round, NoteSignature]:
+        """The oldest round under way and its cosignature, verified.
+
+        Raises EmbassyError where another answer came; then nothing is under way any more.
+        """
+        assert self._stream is not None
+        parcel = self._under_way[0]
+        try:
+            offered, uploaded = self._stream.answer(), self._stream.answer()
+            if (offered.status, uploaded.status) != (200, 200):
+                raise AnswerInvalid(
+                    f"the embassy answered {offered.status} and {uploaded.status}.",
+                    place=self._client.name,
+                )
+            lines = parse_signature_lines(uploaded.body.decode("utf-8", "replace"))
+            text = parse_note(parcel.checkpoint).text
+            cosignature = cosignature_of(lines, text, self._mirror_key)
+        except JournalError as error:
+            self._stream_failed()
+            raise AnswerInvalid(error.message, place=self._client.name) from error
+        except EmbassyError:
+            self._stream_failed()
+            raise
+        self._under_way.popleft()
+        self._stream_faults = 0
+        self._standing.pending_size = self._standing.next_entry = parcel.size
+        self._standing.ticket = b""
+        return parcel, cosignature
+
+    def _stream_failed(self) -> None:
+        self._forget()
+        self._stream_faults += 1
+        if self._stream_faults >= _STREAM_FAULTS_MAX:
+            # Something between us and the embassy can't do it: step by step it goes, too.
+            log.warning("embassy takes no stream", embassy=self._client.name)
+            self._stream = None
+
+    def _forget(self) -> None:
+        """Start anew: the embassy says where it stands."""
+        if self._stream is not None:
+            self._stream.close()
+        self._under_way.clear()
+        self._standing, self._level = Standing(), 0
 
     def read(self, names: Iterable[bytes]) -> Sequence[bytes]:
         """The blobs that the embassy misses (embassy.courier.BlobSource)."""
@@ -103,22 +230,23 @@ class Courier(threading.Thread):
         self._on_state = on_state
         self._on_broken = on_broken
         self._rounds: deque[Round] = deque()
-        self._wake = threading.Condition()
-        self._stopped = False
+        self._lock = threading.Lock()
+        self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._stopped = threading.Event()
+        self._newest: Round | None = None
 
     def send(self, parcel: Round) -> None:
         """Queue a round. An embassy that is far behind jumps to the newest one."""
-        with self._wake:
+        with self._lock:
             if len(self._rounds) >= _BACKLOG_MAX:
                 self._rounds.clear()
             self._rounds.append(parcel)
-            self._wake.notify()
+        os.eventfd_write(self._bell, 1)
 
     def stop(self) -> None:
         """Ask the thread to end after the request at hand."""
-        with self._wake:
-            self._stopped = True
-            self._wake.notify()
+        self._stopped.set()
+        os.eventfd_write(self._bell, 1)
 
     def run(self) -> None:
         """The thread: bring each round, and try again until it is there."""
@@ -129,23 +257,58 @@ class Courier(threading.Thread):
 
     def _carry(self) -> None:
         failures = 0
-        while (parcel := self._next()) is not None:
+        while not self._stopped.is_set():
             try:
-                cosignature = self._delivery.bring(parcel)
+                if self._step():
+                    failures = 0
             except EmbassyError as error:
                 if failures == 0 or failures % 60 == 0:
                     self._alarm(error)
                 self._on_state(self._embassy, False)
-                with self._wake:
-                    if not self._rounds:
-                        self._rounds.appendleft(parcel)
-                    self._wake.wait_for(
-                        lambda: self._stopped, _RETRY_S[min(failures, len(_RETRY_S) - 1)]
-                    )
+                with self._lock:
+                    if not self._rounds and self._newest is not None:
+                        self._rounds.append(self._newest)
+                self._stopped.wait(_RETRY_S[min(failures, len(_RETRY_S) - 1)])
                 failures += 1
-            else:
-                failures = 0
-                self._on_held(self._embassy, parcel.size, cosignature)
+
+    def _step(self) -> bool:
+        """Send a round on its way, take an answer, or wait for either; True: an answer was good."""
+        delivery = self._delivery
+        parcel = None if delivery.full else self._next()
+        if parcel is not None:
+            self._newest = parcel
+            if delivery.send_on(parcel):
+                return False
+            while delivery.under_way:
+                self._take_answer()
+            self._on_held(self._embassy, parcel.size, delivery.bring(parcel))
+            return True
+        if not delivery.under_way:
+            self._await_bell()
+            return False
+        if delivery.answered(self._bell):
+            self._take_answer()
+            return True
+        self._hush()
+        return False
+
+    def _take_answer(self) -> None:
+        parcel, cosignature = self._delivery.arrived()
+        self._on_held(self._embassy, parcel.size, cosignature)
+
+    def _next(self) -> Round | None:
+        with self._lock:
+            return self._rounds.popleft() if self._rounds else None
+
+    def _await_bell(self) -> None:
+        poller = select.poll()
+        poller.register(self._bell, select.POLLIN)
+        poller.poll()
+        self._hush()
+
+    def _hush(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.eventfd_read(self._bell)
 
     def _alarm(self, error: EmbassyError) -> None:
         if isinstance(error, LogSealed):
@@ -156,8 +319,3 @@ class Courier(threading.Thread):
             log.warning("embassy behind", embassy=self._embassy, error=str(error))
             return
         log.critical(what, embassy=self._embassy, error=str(error))
-
-    def _next(self) -> Round | None:
-        with self._wake:
-            self._wake.wait_for(lambda: self._stopped or bool(self._rounds))
-            return None if self._stopped else self._rounds.popleft()

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from kulla.embassy.packages import build_body
 from kulla.journal.checkpoints import Checkpoint, sign_checkpoint
 from kulla.journal.errors import TileMissing
 from kulla.journal.notes import SigningKey
@@ -17,6 +18,7 @@ from kulla.journal.store import TileStore
 from kulla.journal.tree import Tree
 
 CHECKPOINT = "checkpoint"
+_UPLOADS_KEPT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class Log:
         self._store = store
         self._tree = Tree.load(store, size)
         self._lock = threading.Lock()
+        self._uploads: dict[tuple[int, int], bytes] = {}
 
     @property
     def size(self) -> int:
@@ -79,6 +82,17 @@ class Log:
             return self._store.get(CHECKPOINT)
         except TileMissing:
             return b""
+
+    def upload(self, start: int, end: int) -> bytes:
+        """The body of add-entries from `start` to `end`; every courier sends the newest ones."""
+        with self._lock:
+            body = self._uploads.get((start, end))
+            if body is None:
+                body = build_body(self._tree, self.origin, start, end)
+                self._uploads[start, end] = body
+                if len(self._uploads) > _UPLOADS_KEPT:
+                    del self._uploads[next(iter(self._uploads))]
+            return body
 
     def entry_with_proof(self, index: int, size: int) -> tuple[bytes, list[bytes]]:
         """(the entry's bytes, its inclusion proof in the tree of `size`)."""
