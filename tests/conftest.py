@@ -23,6 +23,9 @@ from fakes.real_data import DATA
 PROFILE = os.environ.get("KULLA_TEST_PROFILE", "quick")
 LONG_TIMEOUT_S = 1800
 
+# Playwright keeps a loop in the thread that runs the tests; Django would refuse its database there.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+
 # Quick and CI runs try the same examples every time, so that a red run is red because of the change
 # at hand. Long runs look for new ones, and print what repeats a failure.
 _COMMON: dict[str, Any] = {

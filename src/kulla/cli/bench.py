@@ -153,3 +153,32 @@ def _tell(found: dict[str, Any], json_path: Path | None) -> None:
     if json_path is not None:
         json_path.write_text(text + "\n", encoding="utf-8")
     click.echo(text)
+
+
+@bench.command("all")
+@click.option(
+    "--into",
+    default=Path("docs/BENCHMARKS.md"),
+    show_default=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The page whose generated part is written anew.",
+)
+@click.option("--seconds", default=30.0, show_default=True, help="How long bookings are counted.")
+@click.option("--acts", default=1_000_000, show_default=True, help="Acts in the made-up journal.")
+@click.pass_context
+def bench_all(context: click.Context, into: Path, seconds: float, acts: int) -> None:
+    """Measure acts and rebuild, and write the figures with the commands that made them.
+
+    Example: kulla bench all
+    """
+    from kulla.bench.page import write_page
+
+    with tempfile.TemporaryDirectory(prefix="kulla-bench-") as made:
+        figures: dict[str, dict[str, Any]] = {}
+        files = {name: Path(made) / f"{name}.json" for name in ("acts", "rebuild")}
+        context.invoke(bench_acts, seconds=seconds, delay_ms=40, json_path=files["acts"])
+        context.invoke(bench_rebuild, acts=acts, json_path=files["rebuild"])
+        for name, path in files.items():
+            figures[name] = json.loads(path.read_text(encoding="utf-8"))
+    write_page(into, figures)
+    click.echo(f"Wrote {into}.", err=True)

@@ -1,0 +1,71 @@
+"""The page of figures: what is generated stands between its marks, and nothing else is touched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kulla.bench.errors import BenchFailed
+from kulla.bench.page import BEGIN, END, write_page
+
+MACHINE: dict[str, Any] = {
+    "machine": {
+        "processor": "one",
+        "cores": 2,
+        "memory_mib": 1024,
+        "kernel": "Linux",
+        "load_before": 0.1,
+        "file_system": "ext4",
+    },
+    "versions": {"kulla": "0"},
+}
+ACTS: dict[str, Any] = {
+    "witnessed_acts_per_s": 123.4,
+    "trivial_pages_per_s": 567.8,
+    "ratio": 0.2,
+    "p50_ms": 1.0,
+    "p99_ms": 2.0,
+    "double_bookings": 0,
+    "cpu_ms_per_act": {"portal": 0.5},
+    "settings": {
+        "seconds": 30.0,
+        "connections": 96,
+        "citizens": 1000,
+        "client": "a client",
+        "rate_limits": "on",
+        "latency": "open loop",
+    },
+    **MACHINE,
+}
+REBUILD: dict[str, Any] = {
+    "acts": 10,
+    "acts_per_s": 5,
+    "seconds": 2,
+    "peak_memory_mib": 3,
+    "registers_equal_live_path": True,
+    **MACHINE,
+}
+
+
+def test_only_what_is_between_the_marks_is_written_anew(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{BEGIN}\nold figures\n{END}\nafter\n")
+    for _ in range(2):
+        write_page(page, {"acts": {**ACTS, "delayed": ACTS}, "rebuild": REBUILD})
+        text = page.read_text()
+        assert text.startswith(f"before\n{BEGIN}\n")
+        assert text.endswith(f"{END}\nafter\n")
+        assert "old figures" not in text
+        assert text.count("123.4") == 2
+        assert "`kulla bench acts --seconds 30 --connections 96 --delay-ms 40`" in text
+        assert "`kulla bench rebuild --acts 10`" in text
+
+
+def test_a_page_without_marks_is_left_alone(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("nothing\n")
+    with pytest.raises(BenchFailed):
+        write_page(page, {"acts": ACTS})
+    assert page.read_text() == "nothing\n"
