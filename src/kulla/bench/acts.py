@@ -40,7 +40,7 @@ class ActsPlan:
     open_seconds: float = 20.0
     trivial_seconds: float = 8.0
     warm_up_seconds: float = 5.0
-    connections: int = 128
+    connections: int = 192
     people_per_s: int = 2400
     round_trip_ms: int = 0
     rounds: int = ROUNDS

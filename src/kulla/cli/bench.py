@@ -32,7 +32,7 @@ def bench() -> None:
 
 @bench.command("acts")
 @click.option("--seconds", default=30.0, show_default=True, help="How long bookings are counted.")
-@click.option("--connections", default=96, show_default=True, help="Browsers at once.")
+@click.option("--connections", default=192, show_default=True, help="Browsers at once.")
 @click.option("--people-per-s", default=2400, show_default=True, help="Citizens made for a second.")
 @click.option(
     "--delay-ms", default=0, show_default=True, help="Round trip to the embassies, as `delayed`."
