@@ -23,9 +23,6 @@ from fakes.real_data import DATA
 PROFILE = os.environ.get("KULLA_TEST_PROFILE", "quick")
 LONG_TIMEOUT_S = 1800
 
-# Playwright keeps a loop in the thread that runs the tests; Django would refuse its database there.
-os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
-
 # Quick and CI runs try the same examples every time, so that a red run is red because of the change
 # at hand. Long runs look for new ones, and print what repeats a failure.
 _COMMON: dict[str, Any] = {
@@ -60,6 +57,8 @@ def pytest_report_header() -> list[str]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # Playwright keeps a loop running in this thread to the end: what starts one must come before.
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
     for item in items:
         if item.get_closest_marker("long") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(LONG_TIMEOUT_S))
