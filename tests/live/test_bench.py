@@ -28,7 +28,7 @@ def bench(tmp_path: Path, *words: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def acts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    words = ("--seconds", "2", "--connections", "16", "--people-per-s", "1000")
+    words = ("--seconds", "2", "--connections", "16", "--people-per-s", "800")
     return bench(tmp_path_factory.mktemp("acts"), "acts", *words, "--delay-ms", "40")
 
 

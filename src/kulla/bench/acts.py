@@ -33,19 +33,34 @@ _HEADROOM: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class ActsPlan:
-    """What to measure. `people_per_s` sizes the country: nobody books twice."""
+    """What to measure: `seconds` of bookings one after the other, and the rest in proportion.
+
+    `people_per_s` sizes the country: nobody books twice.
+    """
 
     folder: Path
     seconds: float = 30.0
-    open_seconds: float = 20.0
-    trivial_seconds: float = 8.0
-    warm_up_seconds: float = 5.0
     connections: int = 192
     people_per_s: int = 2400
     round_trip_ms: int = 0
     rounds: int = ROUNDS
     clients: int = CLIENTS
     seed: int = SEED
+
+    @property
+    def open_seconds(self) -> float:
+        """How long bookings come at half the rate."""
+        return max(2.0, self.seconds * 2 / 3)
+
+    @property
+    def trivial_seconds(self) -> float:
+        """How long empty pages are counted, before the bookings and after."""
+        return max(1.0, self.seconds / 4)
+
+    @property
+    def warm_up_seconds(self) -> float:
+        """How long bookings run before they are counted."""
+        return max(2.0, self.seconds / 6)
 
     @property
     def people(self) -> int:
