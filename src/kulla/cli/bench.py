@@ -155,14 +155,18 @@ def _tell(found: dict[str, Any], json_path: Path | None) -> None:
     click.echo(text)
 
 
-@bench.command("all")
-@click.option(
+INTO = click.option(
     "--into",
     default=Path("docs/BENCHMARKS.md"),
     show_default=True,
     type=click.Path(dir_okay=False, path_type=Path),
     help="The page whose generated part is written anew.",
 )
+MEASURED = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@bench.command("all")
+@INTO
 @click.option("--seconds", default=30.0, show_default=True, help="How long bookings are counted.")
 @click.option("--acts", default=1_000_000, show_default=True, help="Acts in the made-up journal.")
 @click.pass_context
@@ -171,14 +175,24 @@ def bench_all(context: click.Context, into: Path, seconds: float, acts: int) -> 
 
     Example: kulla bench all
     """
-    from kulla.bench.page import write_page
-
     with tempfile.TemporaryDirectory(prefix="kulla-bench-") as made:
-        figures: dict[str, dict[str, Any]] = {}
         files = {name: Path(made) / f"{name}.json" for name in ("acts", "rebuild")}
         context.invoke(bench_acts, seconds=seconds, delay_ms=40, json_path=files["acts"])
         context.invoke(bench_rebuild, acts=acts, json_path=files["rebuild"])
-        for name, path in files.items():
-            figures[name] = json.loads(path.read_text(encoding="utf-8"))
-    write_page(into, figures)
+        context.invoke(bench_write, into=into, **files)
+
+
+@bench.command("write")
+@click.option("--acts", type=MEASURED, required=True, help="What `kulla bench acts` wrote.")
+@click.option("--rebuild", type=MEASURED, required=True, help="What `kulla bench rebuild` wrote.")
+@INTO
+def bench_write(acts: Path, rebuild: Path, into: Path) -> None:
+    """Write figures that were measured one by one, each when the machine was idle.
+
+    Example: kulla bench write --acts acts.json --rebuild rebuild.json
+    """
+    from kulla.bench.page import write_page
+
+    files = {"acts": acts, "rebuild": rebuild}
+    write_page(into, {name: json.loads(path.read_text("utf-8")) for name, path in files.items()})
     click.echo(f"Wrote {into}.", err=True)

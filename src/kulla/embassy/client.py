@@ -25,7 +25,7 @@ from kulla.journal.notes import (
     encode_base64,
     parse_signature_lines,
 )
-from kulla.kernel.canonical import NotCanonical, decode, encode
+from kulla.kernel.canonical import NotCanonical, Value, decode, encode
 from kulla.kernel.edges import Clock, SystemClock
 
 ANSWER_BYTES_MAX: Final = 2**27
@@ -165,11 +165,31 @@ class EmbassyClient:
         self.name = name
         self._reader = reader
         self._clock = clock or SystemClock()
+        self._timeout_s = timeout_s
+        self._own_ways = transport is not None or tls is not None
         self._transport = transport or HttpTransport(url, timeout_s, tls)
 
     def close(self) -> None:
         """Let go of the connection."""
         self._transport.close()
+
+    def described(self) -> dict[str, Value] | None:
+        """What another process needs to ask as this client does, the reader's key included.
+
+        None where it goes ways that only this process knows.
+        """
+        if self._own_ways:
+            return None
+        reader = self._reader.secret_text() if self._reader else ""
+        timeout_ms = round(self._timeout_s * 1000)
+        return {"url": self.url, "name": self.name, "reader": reader, "timeout_ms": timeout_ms}
+
+    @classmethod
+    def of(cls, described: Mapping[str, Any]) -> EmbassyClient:
+        """The client that `described` describes."""
+        reader = SigningKey.parse(described["reader"]) if described["reader"] else None
+        name, timeout_s = described["name"], described["timeout_ms"] / 1000
+        return cls(described["url"], name=name, reader=reader, timeout_s=timeout_s)
 
     # growing the log
 

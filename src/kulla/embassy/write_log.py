@@ -121,6 +121,16 @@ class LoggedTileStore:
             self._let_go()
             raise
 
+    @property
+    def folder(self) -> Path:
+        """Where it stands."""
+        return self._path.parent
+
+    @property
+    def read_only(self) -> bool:
+        """Whether it was opened for reading only."""
+        return self._read_only
+
     def __enter__(self) -> LoggedTileStore:
         return self
 

@@ -6,10 +6,12 @@ replay goes on where its last transaction ended.
 
 from __future__ import annotations
 
+import gc
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from kulla.journal.entries import OpenedEntry, parse_act, parse_entry
 from kulla.journal.errors import JournalError
@@ -20,7 +22,7 @@ from kulla.registers.apply import apply_act, list_case
 from kulla.registers.bulk import BulkRows
 from kulla.registers.own import TOWER, applied, note_applied
 
-ROWS_PER_TRANSACTION = 50_000
+ROWS_PER_TRANSACTION = 200_000
 
 
 class EntryDoesNotFit(KullaError):
@@ -30,7 +32,7 @@ class EntryDoesNotFit(KullaError):
 class Opens(Protocol):
     """Opens entries (journal.entries.Opener)."""
 
-    def open(self, entry: bytes, *, place: str = "") -> OpenedEntry:
+    def open(self, entry: Any, *, place: str = "") -> OpenedEntry:
         """The plaintext, its commitment checked; raises EntryInvalid."""
         ...
 
@@ -74,7 +76,7 @@ class Replay:
 
     def run(
         self,
-        bundles: Iterable[tuple[int, Sequence[bytes]]],
+        bundles: Iterable[tuple[int, Sequence[Any]]],
         opener: Opens,
         base: int,
         progress: Callable[[int], None] = lambda _: None,
@@ -90,6 +92,17 @@ class Replay:
         `go_on`: then it is listed as a case, as an act that can't be applied always is.
         """
         self._connection.execute("BEGIN IMMEDIATE")
+        with _garbage_after_each_commit():
+            self._run(bundles, opener, base, progress, on_names)
+
+    def _run(
+        self,
+        bundles: Iterable[tuple[int, Sequence[Any]]],
+        opener: Opens,
+        base: int,
+        progress: Callable[[int], None],
+        on_names: Callable[[Sequence[bytes]], None],
+    ) -> None:
         try:
             position = self.position
             for first, entries in bundles:
@@ -114,7 +127,7 @@ class Replay:
                 self._connection.execute("ROLLBACK")
             raise
 
-    def _one(self, entry: bytes, opener: Opens, index: int, base: int) -> tuple[bytes, ...]:
+    def _one(self, entry: Any, opener: Opens, index: int, base: int) -> tuple[bytes, ...]:
         """Apply one entry, or list it as a case; the blobs that it names."""
         position = base + index
         try:
@@ -147,9 +160,26 @@ class Replay:
         note_applied(self._rows, position)
         self._rows.flush()
         self._connection.execute("COMMIT")
+        gc.collect()
 
 
-def _names_of(entry: bytes) -> tuple[bytes, ...]:
+@contextmanager
+def _garbage_after_each_commit() -> Iterator[None]:
+    """Look for cyclic garbage when rows were written, and not again and again among rows."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _names_of(entry: Any) -> tuple[bytes, ...]:
+    """The blobs that an entry names which could not be opened here or, before, elsewhere."""
+    if not isinstance(entry, bytes):
+        found: tuple[bytes, ...] = entry.names
+        return found
     try:
         return parse_entry(entry).names
     except JournalError:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 
 from kulla.embassy.blobs import SqliteBlobs
 from kulla.embassy.client import EmbassyClient
 from kulla.embassy.errors import BlobMissing, EmbassyError, Refused
 from kulla.embassy.folder import blobs_path, read_log
+from kulla.embassy.write_log import LoggedTileStore
 from kulla.journal.checkpoints import parse_checkpoint
 from kulla.journal.errors import JournalError, StoreFailed, TileMissing
 from kulla.journal.merkle import HASH_BYTES
@@ -24,6 +25,7 @@ from kulla.journal.tiles import (
     parse_tile_path,
     tile_path,
 )
+from kulla.kernel.canonical import Value
 
 
 class Source(Protocol):
@@ -50,6 +52,11 @@ class EmbassyTiles:
     def __init__(self, client: EmbassyClient, origin: str) -> None:
         self._client = client
         self._origin = origin
+
+    def described(self) -> dict[str, Value] | None:
+        """How another process opens it; None where only this one can."""
+        client = self._client.described()
+        return None if client is None else {"client": client, "origin": self._origin}
 
     def get(self, path: str) -> bytes:
         """See TileStore."""
@@ -147,6 +154,11 @@ class AheadTiles:
         self._store = store
         self._size = size
 
+    def described(self) -> dict[str, Value] | None:
+        """How another process opens it; None where only this one can."""
+        inner = described(self._store)
+        return None if inner is None else {"ahead": inner, "size": self._size}
+
     def get(self, path: str) -> bytes:
         """See TileStore; cuts a wider tile where there is no such one."""
         try:
@@ -187,6 +199,26 @@ def tiles_of(source: Source, origin: str) -> TileStore:
     except (EmbassyError, JournalError):
         size = 0
     return AheadTiles(source.tiles(origin), size)
+
+
+def described(store: TileStore) -> dict[str, Value] | None:
+    """How another process opens the same store for reading; None where only this one can."""
+    if isinstance(store, EmbassyTiles):
+        return store.described()
+    if isinstance(store, AheadTiles):
+        return store.described()
+    if isinstance(store, LoggedTileStore) and store.read_only:
+        return {"folder": str(store.folder)}
+    return None
+
+
+def reopened(source: Mapping[str, Any]) -> TileStore:
+    """The store that `described` describes."""
+    if "ahead" in source:
+        return AheadTiles(reopened(source["ahead"]), source["size"])
+    if "folder" in source:
+        return LoggedTileStore(Path(source["folder"]), read_only=True)
+    return EmbassyTiles(EmbassyClient.of(source["client"]), source["origin"])
 
 
 def _checked(name: bytes, blob: bytes | None) -> bytes | None:

@@ -10,18 +10,18 @@ every so many changed rows.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from operator import itemgetter
 from typing import Any, Final
 
 from kulla.kernel.rows import Cell, Row, Table
 from kulla.registers.sqlite import Statements
 
-_Undo = list[tuple[str, Cell, Row | None, bool]]
+Cells = tuple[Cell, ...]
 
-# Two marks a key: with 20 million keys, one absent key in 50 is still looked for in the file.
+# One mark a key: with 20 million keys, one absent key in 14 is still looked for in the file.
 _MARKS: Final = 2**28
-_UNREAD: Final[Row] = {}
+_UNKNOWN: Final[Cells] = ("this tuple stands for no row",)
 
 
 class BulkRows:
@@ -34,15 +34,16 @@ class BulkRows:
         self._execute = connection.execute
         self._executemany = connection.executemany
         self._statements = {table.name: Statements(table) for table in tables}
-        self._keys = {name: found.table.key for name, found in self._statements.items()}
-        self._cache: dict[str, dict[Cell, Row | None]] = {name: {} for name in self._statements}
-        self._changed: dict[str, set[Cell]] = {name: set() for name in self._statements}
+        self._names = {name: found.names for name, found in self._statements.items()}
         # One for all tables: where two use one key, that costs a look and nothing else.
         written = WrittenKeys()
         self._written = {
             name: written if self._is_empty(name) else None for name in self._statements
         }
-        self._undo: _Undo = []
+        # Rows as tuples of cells in the order of the columns; None is a row that is not there.
+        self._read: dict[str, dict[Cell, Cells | None]] = {name: {} for name in self._statements}
+        self._changed: dict[str, dict[Cell, Cells | None]] = {name: {} for name in self._statements}
+        self._undo: list[tuple[dict[Cell, Cells | None], Cell, Cells | None]] = []
         self.changed_count = 0
 
     def _is_empty(self, table: str) -> bool:
@@ -51,18 +52,33 @@ class BulkRows:
 
     def get(self, table: str, key: Cell) -> Row | None:
         """See RowsByKey."""
-        row = self._cache[table].get(key, _UNREAD)
-        if row is _UNREAD:
-            row = self._look(table, key)
-        return None if row is None else row.copy()
+        cells = self._changed[table].get(key, _UNKNOWN)
+        if cells is _UNKNOWN:
+            written = self._written[table]
+            if written is not None and not written.may_have(key):
+                return None
+            cells = self._read[table].get(key, _UNKNOWN)
+            if cells is _UNKNOWN:
+                cells = self._execute(self._statements[table].get, (key,)).fetchone()
+                self._read[table][key] = cells
+        return None if cells is None else dict(zip(self._names[table], cells, strict=True))
 
     def put(self, table: str, row: Mapping[str, Cell]) -> None:
         """See RowsByKey."""
-        self._change(table, row[self._keys[table]], dict(row))
+        names = self._names[table]
+        in_order = tuple(row) == names
+        cells = tuple(row.values()) if in_order else tuple([row[name] for name in names])
+        self._change(table, cells[0], cells)
 
     def drop(self, table: str, key: Cell) -> None:
         """See RowsByKey."""
         self._change(table, key, None)
+
+    def _change(self, table: str, key: Cell, cells: Cells | None) -> None:
+        changed = self._changed[table]
+        self._undo.append((changed, key, changed.get(key, _UNKNOWN)))
+        changed[key] = cells
+        self.changed_count += 1
 
     def keep(self) -> None:
         """The act at hand is applied: it can't be taken back any more."""
@@ -70,58 +86,43 @@ class BulkRows:
 
     def take_back(self) -> None:
         """Undo every change since the last `keep`: the act at hand could not be applied."""
-        for table, key, before, was_changed in reversed(self._undo):
-            self._cache[table][key] = before
-            if not was_changed:
-                self._changed[table].discard(key)
+        for changed, key, before in reversed(self._undo):
+            if before is _UNKNOWN:
+                del changed[key]
+            else:
+                changed[key] = before
         self._undo.clear()
 
     def flush(self) -> None:
-        """Write what changed, inside the transaction that the caller opened, and forget it all."""
-        for table, keys in self._changed.items():
-            statements, cache = self._statements[table], self._cache[table]
-            gone = [(key,) for key in keys if cache[key] is None]
-            cells = itemgetter(*statements.names)
-            kept: list[Any] = [cells(row) for key in keys if (row := cache[key]) is not None]
+        """Write what changed, inside the transaction that the caller opened, and forget it all.
+
+        What is written can't be taken back any more.
+        """
+        self._undo.clear()
+        for table, changed in self._changed.items():
+            statements, written = self._statements[table], self._written[table]
+            gone = [(key,) for key, cells in changed.items() if cells is None]
+            kept = [cells for cells in changed.values() if cells is not None]
             if gone:
                 self._executemany(statements.drop, gone)
-            if kept:
-                # In order of the key, so that neighbours are written to one page at once.
-                kept.sort(key=itemgetter(statements.names.index(statements.table.key)))
-                self._executemany(statements.put, kept)
-            written = self._written[table]
+            # In order of the key, so that neighbours are written to one page at once.
+            kept.sort(key=_key_of)
+            self._executemany(statements.put, kept)
             if written is not None:
-                written.add(keys)
-            keys.clear()
-            cache.clear()
+                written.add(changed)
+            changed.clear()
+            self._read[table].clear()
         self.changed_count = 0
 
-    def _look(self, table: str, key: Cell) -> Row | None:
-        written = self._written[table]
-        row = None
-        if written is None or written.may_have(key):
-            statements = self._statements[table]
-            found = self._execute(statements.get, (key,)).fetchone()
-            row = None if found is None else dict(zip(statements.names, found, strict=True))
-        self._cache[table][key] = row
-        return row
 
-    def _change(self, table: str, key: Cell, row: Row | None) -> None:
-        cache, changed = self._cache[table], self._changed[table]
-        before = cache.get(key, _UNREAD)
-        if before is _UNREAD:
-            # Only for an act that is taken back: then the row must be there as it was.
-            before = self._look(table, key)
-        self._undo.append((table, key, before, key in changed))
-        cache[key] = row
-        changed.add(key)
-        self.changed_count += 1
+_key_of: Final[Callable[[Cells], Any]] = itemgetter(0)
 
 
 class WrittenKeys:
     """Which keys were written: says 'perhaps' for each that was, and for most others 'no'.
 
-    A filter after Bloom (1970) with two marks a key, of one size however many keys there are.
+    A filter after Bloom (1970) with one mark a key, of one size however many keys there are: a
+    second mark would lie in memory that no cache holds, and costs more than it spares.
     """
 
     def __init__(self, marks: int = _MARKS) -> None:
@@ -133,14 +134,10 @@ class WrittenKeys:
         """These keys were written."""
         marks, last = self._marks, self._last
         for key in keys:
-            mixed = hash((key,))
-            one, other = mixed & last, mixed >> 32 & last
-            marks[one >> 3] |= 1 << (one & 7)
-            marks[other >> 3] |= 1 << (other & 7)
+            mark = hash(key) & last
+            marks[mark >> 3] |= 1 << (mark & 7)
 
     def may_have(self, key: Cell) -> bool:
         """False where the key was certainly not written."""
-        mixed = hash((key,))
-        one, other = mixed & self._last, mixed >> 32 & self._last
-        marks = self._marks
-        return bool(marks[one >> 3] >> (one & 7) & 1 and marks[other >> 3] >> (other & 7) & 1)
+        mark = hash(key) & self._last
+        return self._marks[mark >> 3] >> (mark & 7) & 1 == 1

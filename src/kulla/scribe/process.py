@@ -70,7 +70,7 @@ class Pace:
     four embassies' fsyncs don't become the work.
     """
 
-    gap_s: float = 0.04
+    gap_s: float = 0.05
 
 
 class ScribeProcess:

@@ -138,5 +138,5 @@ def _settings_text(beginning: Beginning) -> str:
         f'public_url = "{beginning.public_url}"\n'
         f"demo = {str(beginning.demo).lower()}\n"
         "workers = 2\n"
-        "threads = 64\n"
+        "threads = 128\n"
     )
