@@ -6,10 +6,13 @@ watermark or silence the tower while the browser looks.
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +21,7 @@ from axe_playwright_python.sync_playwright import Axe
 from fakes.country import Country
 from fakes.portal import found
 from kulla.kernel.service import Actor
+from kulla.services.accounts.apply import RELATION, STANDS
 
 pytestmark = [pytest.mark.browser, pytest.mark.live]
 
@@ -47,6 +51,20 @@ class Site:
 
     address: str
     country: Country
+    folder: Path
+
+    def hold(self, slot: str) -> str:
+        """Let somebody fill in the form of a time; returns its address."""
+        with closing(sqlite3.connect(self.folder / "sessions.sqlite")) as sessions:
+            sessions.execute("INSERT INTO slot_hold VALUES (?, 'somebody', 2e9)", [slot])
+            sessions.commit()
+        return f"/appointments/slots/{slot}"
+
+    def relate(self) -> None:
+        """Let the first citizen act for the third."""
+        people = {"guardian": self.country.citizens[0], "ward": self.country.citizens[2]}
+        row = {"id": "ab" * 16, **people, "kind": "child", "until_day": "", "state": STANDS}
+        self.country.tower._rows.put(RELATION, {**row, "since_ms": 0, "position": 0})
 
     def confirmed(self) -> str:
         """The page of a confirmed appointment of the first citizen."""
@@ -70,7 +88,7 @@ def site(tmp_path) -> Iterator[Site]:
     server.set_app(application)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
-    yield Site(f"http://127.0.0.1:{server.server_port}", country)
+    yield Site(f"http://127.0.0.1:{server.server_port}", country, tmp_path)
     server.shutdown()
     thread.join(10)
     server.server_close()
@@ -90,6 +108,8 @@ def _every_page(site: Site) -> list[str]:
     cancelled = country.book(country.citizens[0], country.slot(days=2))
     me = Actor("citizen", country.citizens[0])
     assert country.ask(me, "appointments", "cancel", {"appointment": cancelled}).status
+    site.relate()
+    held = site.hold(country.slot(days=7))
     country.tower.held = True
     pending = country.book(country.citizens[0], country.slot(days=3))
     return [
@@ -101,11 +121,14 @@ def _every_page(site: Site) -> list[str]:
         "/appointments/",
         "/appointments/?place=Tiran%C3%AB&speciality=",
         "/appointments/?place=Vlor%C3%AB&speciality=Mjek%C3%ABsi+familjeje",
+        "/appointments/?place=&from=x&part=afternoon",
         "/appointments/doctors/hoxha-a",
+        "/appointments/doctors/hoxha-a?day=2026-02-09",
         "/appointments/doctors/hoxha-a?month=2027-01",
         f"/appointments/slots/{country.slot(days=4)}",
         f"/appointments/slots/{country.slot(days=3)}",
         f"/appointments/slots/{country.slot()}",
+        held,
         "/appointments/mine",
         confirmed,
         f"/appointments/{pending}?again=1",
@@ -279,3 +302,40 @@ def test_nothing_on_the_pages_offends_their_own_security_policy(page, site):
     page.goto(f"{site.address}/receipts/{site.country.tower.witnessing().watermark - 3}")
     drawn = "document.querySelector('.qr')?.naturalWidth ?? 0"
     assert page.evaluate(drawn) > 0
+
+
+def test_booking_for_a_child_with_the_keyboard_alone(page, site):
+    site.relate()
+    _sign_in(page, site, "en")
+    page.goto(f"{site.address}/appointments/slots/{site.country.slot()}")
+    assert page.get_by_text("This time is kept for you until").is_visible()
+    page.get_by_label("I myself").focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Tab")
+    page.keyboard.type("069 123 4567")
+    _tab_to(page, "Book this time")
+    page.keyboard.press("Enter")
+    page.get_by_text("Your appointment is confirmed").wait_for()
+    assert page.get_by_text("Çlirim Duka").is_visible()
+    with page.expect_download() as downloaded:
+        page.get_by_role("link", name="Put it into my calendar").click()
+    assert downloaded.value.suggested_filename.endswith(".ics")
+
+
+def test_what_was_typed_comes_back_after_the_session_ended(page, site):
+    _sign_in(page, site, "en")
+    page.goto(f"{site.address}/appointments/slots/{site.country.slot()}")
+    page.get_by_label("Your telephone number").fill("069 123 4567")
+    page.get_by_label("Reason for the visit").fill("Dhimbje koke")
+    with closing(sqlite3.connect(site.folder / "sessions.sqlite")) as sessions:
+        sessions.execute("DELETE FROM session")
+        sessions.commit()
+    page.get_by_role("button", name="Book this time").click()
+    assert page.get_by_role("heading", name="You are not signed in any more").is_visible()
+    assert not _complaints(page, "signed out", 1280)
+    page.get_by_role("main").get_by_role("link", name="Sign in").click()
+    page.get_by_role("button", name="Ana Prifti").click()
+    assert page.get_by_text("What you typed before is here again").is_visible()
+    assert page.get_by_label("Reason for the visit").input_value() == "Dhimbje koke"
+    page.get_by_role("button", name="Book this time").click()
+    page.get_by_text("Your appointment is confirmed").wait_for()

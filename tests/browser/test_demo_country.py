@@ -80,3 +80,56 @@ def test_a_page_works_by_keyboard_on_a_small_screen_without_scripts(
     page.keyboard.press("Enter")
     page.get_by_role("heading", name="cancelled").wait_for()
     context.close()
+
+
+def test_somebody_new_signs_up_with_a_code_and_comes_back_with_a_passkey(
+    page: Any, plan: DemoPlan
+) -> None:
+    """On the real tower: the code's letter, the account's two acts, the passkey's act."""
+    home = f"http://localhost:{plan.port}"
+    devices = page.context.new_cdp_session(page)
+    devices.send("WebAuthn.enable")
+    telephone = {
+        "protocol": "ctap2",
+        "transport": "internal",
+        "hasResidentKey": True,
+        "hasUserVerification": True,
+        "isUserVerified": True,
+        "automaticPresenceSimulation": True,
+    }
+    devices.send("WebAuthn.addVirtualAuthenticator", {"options": telephone})
+    page.goto(f"{home}/sign-in?lang=en&next=/mine")
+    page.get_by_label("Your mail address").fill("e.re@shembull.al")
+    page.get_by_role("button", name="Send me a code").click()
+    shown = page.get_by_text("is your code for Kulla").first.inner_text()
+    page.get_by_label("Code").fill(shown.removesuffix("is your code for Kulla").strip())
+    page.get_by_role("button", name="Go on").click()
+    page.get_by_label("Full name").fill("Erë Provë")
+    page.get_by_role("button", name="Open the account").click()
+    page.wait_for_url("**/mine")
+    page.goto(f"{home}/passkeys/add")
+    page.get_by_role("button", name="Make a passkey").click()
+    page.wait_for_url("**/mine/keys**")
+    page.get_by_role("button", name="Sign out", exact=True).click()
+    page.goto(f"{home}/sign-in?next=/mine")
+    page.get_by_role("link", name="Sign in with a passkey").click()
+    page.wait_for_url("**/mine")
+    assert page.get_by_text("Erë Provë").first.is_visible()
+
+
+def test_the_made_up_staff_sign_with_the_key_that_the_demos_portal_holds(
+    browser: Any, plan: DemoPlan
+) -> None:
+    """Without a script; the real scribe takes the signature, and the policy then says no."""
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    home = f"http://localhost:{plan.port}"
+    page.goto(f"{home}/sign-in?lang=en&name=Lindita&next=/passkeys")
+    page.locator("button[name=subject]").click()
+    page.get_by_role("link", name="Remove").click()
+    page.get_by_role("button", name="Yes, remove it").click()
+    page.wait_for_url("**/sign/**")
+    page.get_by_role("button", name="Sign with the demo key").click()
+    page.wait_for_url("**/passkeys")
+    assert page.get_by_text("This is the last way into your account").is_visible()
+    context.close()

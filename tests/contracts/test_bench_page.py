@@ -47,6 +47,25 @@ REBUILD: dict[str, Any] = {
     "registers_equal_live_path": True,
     **MACHINE,
 }
+PAGES: dict[str, Any] = {
+    "home_pages_per_s": 456.7,
+    "month_pages_per_s": 345.6,
+    "trivial_pages_per_s": 567.8,
+    "home_ratio": 0.8,
+    "month_ratio": 0.6,
+    "largest_page_kb": 33.3,
+    "largest_pages": [{"page": "/appointments/*/move", "kb": 33.3}],
+    "pages_walked": 77,
+    "cpu_ms_per_page": {"home": {"portal": 1.5}, "month": {"portal": 1.7}},
+    "settings": {
+        "seconds": 20.0,
+        "connections": 64,
+        "citizens": 600,
+        "client": "a client",
+        "rate_limits": "on",
+    },
+    **MACHINE,
+}
 
 
 def test_only_what_is_between_the_marks_is_written_anew(tmp_path: Path) -> None:
@@ -61,6 +80,18 @@ def test_only_what_is_between_the_marks_is_written_anew(tmp_path: Path) -> None:
         assert text.count("123.4") == 2
         assert "`kulla bench acts --seconds 30 --connections 96 --delay-ms 40`" in text
         assert "`kulla bench rebuild --acts 10`" in text
+
+
+def test_pages_are_written_beside_the_others(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"{BEGIN}\n{END}\n")
+    write_page(page, {"acts": ACTS, "pages": PAGES})
+    text = page.read_text()
+    assert "## Bookings" in text
+    assert "| a citizen's home, signed in, pages a second | 456.7 |" in text
+    assert "uncompressed, kB | 33.3 |" in text
+    assert "`/appointments/*/move` 33.3 kB" in text
+    assert "`kulla bench pages --seconds 20 --connections 64`" in text
 
 
 def test_a_page_without_marks_is_left_alone(tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ from typing import Protocol
 
 import pytest
 
-from fakes.blobs import SimulatedBlobs
 from kulla.embassy.blobs import BlobStore, SqliteBlobs, blob_name
 from kulla.embassy.errors import BlobDamaged, BlobMissing, BlobsFailed
+from kulla.embassy.simulated import SimulatedBlobs
 
 
 class Opener(Protocol):

@@ -24,6 +24,8 @@ from kulla.kernel.edges import SystemClock, SystemEntropy
 PRIVATE, PUBLIC = new_recovery_key(SystemEntropy())
 WHY = ("appointments", "portal", "a test looks")
 
+INDEX_KEY = bytes(range(32))
+
 
 class Home(NamedTuple):
     """A keeper and its folder."""
@@ -64,7 +66,7 @@ def opening(request: pytest.FixtureRequest) -> object:
 
 @pytest.fixture
 def home(opening, tmp_path: Path) -> Iterator[Home]:
-    folder.init(tmp_path / "keeper", PUBLIC, SystemEntropy())
+    folder.init(tmp_path / "keeper", PUBLIC, INDEX_KEY, SystemEntropy())
     with opening(tmp_path / "keeper") as keeper:
         yield Home(keeper, tmp_path / "keeper")
 
@@ -207,7 +209,7 @@ def test_a_new_home_opens_what_the_old_one_sealed(home: Home, opening, tmp_path:
         home.keeper.seal(each.subject, {"name": str(number)}, "citizens")
         for number, each in enumerate(made)
     ]
-    folder.init(tmp_path / "new", PUBLIC, SystemEntropy())
+    folder.init(tmp_path / "new", PUBLIC, INDEX_KEY, SystemEntropy())
     with opening(tmp_path / "new") as keeper:
         with pytest.raises(errors.UnknownSubject):
             keeper.open(made[0].subject, sealed[0], *WHY)
@@ -226,7 +228,7 @@ def test_blobs_that_do_not_unwrap_are_named_and_the_others_adopted(
 ) -> None:
     good, flipped, cut = home.keeper.enrol(3)
     _, elsewhere = new_recovery_key(SystemEntropy())
-    folder.init(tmp_path / "other", elsewhere, SystemEntropy())
+    folder.init(tmp_path / "other", elsewhere, INDEX_KEY, SystemEntropy())
     with opening(tmp_path / "other") as other:
         [foreign] = other.enrol(1)
     bad = [
@@ -236,7 +238,7 @@ def test_blobs_that_do_not_unwrap_are_named_and_the_others_adopted(
         b"",
         b"\xff",
     ]
-    folder.init(tmp_path / "new", PUBLIC, SystemEntropy())
+    folder.init(tmp_path / "new", PUBLIC, INDEX_KEY, SystemEntropy())
     with opening(tmp_path / "new") as keeper:
         adopted = keeper.adopt(PRIVATE, [*bad, good.blob])
         assert adopted.subjects == 1
@@ -252,7 +254,7 @@ def test_the_first_blob_of_a_subject_counts(home: Home, opening, tmp_path: Path)
     sealed = home.keeper.seal(true.subject, {"name": "Ana"}, "citizens")
     forged = RecoveryPublic(PUBLIC).wrap(true.subject, b"k" * 32)
     for number, blobs in enumerate(([[true.blob, forged]], [[true.blob], [forged]])):
-        folder.init(tmp_path / f"new{number}", PUBLIC, SystemEntropy())
+        folder.init(tmp_path / f"new{number}", PUBLIC, INDEX_KEY, SystemEntropy())
         with opening(tmp_path / f"new{number}") as keeper:
             refused = [name for some in blobs for name in keeper.adopt(PRIVATE, some).refused]
             assert refused == [hashlib.sha256(forged).digest()]
@@ -297,7 +299,7 @@ def test_many_threads_may_ask_at_once(home: Home) -> None:
 
 def test_a_restart_keeps_every_key(opening, tmp_path: Path) -> None:
     place = tmp_path / "keeper"
-    folder.init(place, PUBLIC, SystemEntropy())
+    folder.init(place, PUBLIC, INDEX_KEY, SystemEntropy())
     with opening(place) as keeper:
         [(subject, name, blob)] = keeper.enrol(1)
         sealed = keeper.seal(subject, {"name": "Ana"}, "citizens")
@@ -305,3 +307,32 @@ def test_a_restart_keeps_every_key(opening, tmp_path: Path) -> None:
     with opening(place) as keeper:
         assert keeper.open(subject, sealed, "citizens", *WHY[1:]) == {"name": "Ana"}
         assert keeper.wrapped([name]) == {name: blob}
+
+
+def test_a_token_stands_for_one_value_of_one_column(home: Home) -> None:
+    token = home.keeper.token("mail", "arta@shembull.example")
+    assert len(token) == 32
+    assert home.keeper.token("mail", "arta@shembull.example") == token
+    assert home.keeper.token("mail", "beni@shembull.example") != token
+    assert home.keeper.token("phone", "arta@shembull.example") != token
+
+
+def test_a_new_home_has_the_same_tokens_and_another_country_has_others(
+    home: Home, opening, tmp_path: Path
+) -> None:
+    token = home.keeper.token("mail", "arta@shembull.example")
+    for name, key, same in (("next", INDEX_KEY, True), ("abroad", bytes(32), False)):
+        folder.init(tmp_path / name, PUBLIC, key, SystemEntropy())
+        with opening(tmp_path / name) as keeper:
+            assert (keeper.token("mail", "arta@shembull.example") == token) is same
+
+
+@pytest.mark.parametrize(("column", "value"), [("", "x"), ("mail", ""), ("mail", "x" * 1001)])
+def test_a_token_needs_a_column_and_a_value(home: Home, column: str, value: str) -> None:
+    with pytest.raises(errors.KeeperError):
+        home.keeper.token(column, value)
+
+
+def test_an_index_key_has_32_bytes(tmp_path: Path) -> None:
+    with pytest.raises(errors.KeeperFolderInvalid, match="32 bytes"):
+        folder.init(tmp_path / "short", PUBLIC, b"short", SystemEntropy())

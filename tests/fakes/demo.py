@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,13 +29,15 @@ def free_ports(count: int) -> int:
 
 
 @contextmanager
-def running_demo(folder: Path) -> Iterator[tuple[DemoPlan, Tower]]:
+def running_demo(
+    folder: Path, make: Callable[[DemoPlan], Tower] = demo_tower
+) -> Iterator[tuple[DemoPlan, Tower]]:
     """A country of 24 clinics with a practitioner each, three days of slots and four people."""
     first = free_ports(6)
     plan = DemoPlan(
         folder / "d", port=first, embassy_port=first + 1, per_clinic=1, days=3, people=4
     )
-    tower = demo_tower(plan)
+    tower = make(plan)
     try:
         tower.start()
         found_demo(plan)

@@ -15,19 +15,20 @@ from kulla.tower.services import register_tables
 
 
 class Desk:
-    """Takes commands of one service, one by one, at the instant `now_ms`."""
+    """Takes commands of one service, one by one, at the instant `now_ms`, on `behalf` of one."""
 
     def __init__(self, service: Service, now_ms: int) -> None:
         self.service = service
         self.now_ms = now_ms
         self.rows = MemoryRows(register_tables())
         self.acts: list[Act] = []
+        self.behalf = ""
         self._asked = 0
 
     def ask(self, role: Role, subject: str, name: str, /, **data: Value) -> list[Act] | Refusal:
         """The acts that the command became, now applied; or the refusal."""
         self._asked += 1
-        actor = Actor(role, subject)
+        actor = Actor(role, subject, self.behalf)
         command = Command(self.service.name, name, self._asked.to_bytes(16, "big"), actor, data)
         key = command.key()
         kind = self.service.commands[name]

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fakes.blobs import SimulatedBlobs
 from fakes.clock import HandClock
 from fakes.signers import MadeUpTower
 from kulla.embassy.mirror import Identity, Mirror, Stores, origin_hash
 from kulla.embassy.packages import build_body
 from kulla.embassy.pinned import pin_first
 from kulla.embassy.quota import Limits
+from kulla.embassy.simulated import SimulatedBlobs
 from kulla.journal.checkpoints import Checkpoint, sign_checkpoint
 from kulla.journal.notes import SigningKey, encode_base64
 from kulla.journal.simulated import SimulatedTileStore

@@ -16,13 +16,13 @@ from typing import cast
 from fakes.clock import HandClock
 from fakes.counters import COUNTER, counters
 from fakes.mirrors import MirrorInProcess
-from fakes.mortal import Life, MortalConnection, MortalStore, MortalTransport
 from fakes.signers import MadeUpTower, SeededEntropy
+from kulla.drill.simulation.mortal import Life, MortalConnection, MortalStore, MortalTransport
 from kulla.embassy.client import EmbassyClient
 from kulla.embassy.errors import EmbassyError
 from kulla.journal.entries import Sealer
 from kulla.journal.simulated import SimulatedTileStore
-from kulla.kernel.service import Actor, Command, Service
+from kulla.kernel.service import Actor, Authority, Command, Service
 from kulla.kernel.tower import Answer
 from kulla.registers.own import OWN_TABLES, applied
 from kulla.registers.sqlite import LiveRows, create_tables, open_registers
@@ -38,8 +38,11 @@ TABLES = (*OWN_TABLES, COUNTER)
 class HomeInProcess:
     """One home and its embassies; `answers` holds what each token was told, in order."""
 
-    def __init__(self, folder: Path, *services: Service) -> None:
+    def __init__(
+        self, folder: Path, *services: Service, authority: Authority | None = None
+    ) -> None:
         self.folder = folder
+        self.authority = authority
         self.tower = MadeUpTower()
         self.clock = HandClock()
         self.services = {service.name: service for service in services or (counters(),)}
@@ -68,7 +71,16 @@ class HomeInProcess:
         seals = Sealer(
             self.tower.origin, self.tower.journal_key, SeededEntropy(int(self.clock.now_ms()))
         )
-        self.writer = BatchWriter(mortal, rows, self.services, seals, self.clock, base=0, size=size)
+        self.writer = BatchWriter(
+            mortal,
+            rows,
+            self.services,
+            seals,
+            self.clock,
+            base=0,
+            size=size,
+            authority=self.authority,
+        )
         keys = {name: key.verifier for name, key in self.tower.mirror_keys.items()}
         self.quorum = Quorum(keys, self.tower.policy.is_quorum)
         self.scribe: Scribe[str] = Scribe(

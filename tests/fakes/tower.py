@@ -32,11 +32,12 @@ from kulla.journal.simulated import SimulatedTileStore
 from kulla.journal.tree import Tree
 from kulla.kernel.edges import Clock, SystemClock
 from kulla.kernel.errors import KullaError
-from kulla.kernel.service import Act, Asked, Command, Refusal
+from kulla.kernel.service import Act, Asked, Authority, Command, Decision, Refusal, needs_authority
 from kulla.kernel.tower import Answer, Witnessing
 from kulla.portal.edge import TowerUnavailable
 from kulla.registers.apply import apply_act
 from kulla.registers.own import COMMAND
+from kulla.registers.parties import is_party
 from kulla.registers.sqlite import LiveRows, create_tables, open_registers
 from kulla.tower.services import SERVICES, register_tables
 
@@ -68,6 +69,7 @@ class FakeTower:
         self.keys = MadeUpTower(seed=seed)
         self.quorum, self.silent, self.held = True, False, False
         self.lost_answers = 0
+        self.authority: Authority | None = None
         self.keyless: set[str] = set()
         self.opened: list[tuple[str, str]] = []
         self.submitted: list[Command] = []
@@ -110,8 +112,14 @@ class FakeTower:
             assert isinstance(count, int)
             return self._accepted(range(first, first + count))
         kind = SERVICES[command.service].commands[command.name]
-        asked = Asked(command.name, command.actor, command.data, self.clock.now_ms(), key)
-        decision = kind.decide(asked, kind.gather(self._rows, asked))
+        asked = Asked(
+            command.name, command.actor, command.data, self.clock.now_ms(), key, command.assertion
+        )
+        decision: Decision | None = None
+        if self.authority is not None and needs_authority(command.actor):
+            decision = self.authority.refuse(self._rows, asked, command.service)
+        if decision is None:
+            decision = kind.decide(asked, kind.gather(self._rows, asked))
         if isinstance(decision, Refusal):
             if self.held:
                 return Answer("waiting")
@@ -129,6 +137,8 @@ class FakeTower:
                 actor=command.actor,
                 command=key,
                 data=new.data,
+                assertion=b"" if number else command.assertion,
+                wish=command.wish() if command.assertion and not number else b"",
             )
             apply_act(SERVICES, self._rows, act)
             self._acts.append((act, self._plaintext(act)))
@@ -157,6 +167,9 @@ class FakeTower:
             act.actor.subject,
             act.command,
             act.data,
+            behalf=act.actor.behalf,
+            assertion=act.assertion,
+            wish=act.wish,
         )
 
     def seal(self, subject: str, fields: Mapping[str, str], once: bytes = b"") -> dict[str, bytes]:
@@ -183,6 +196,11 @@ class FakeTower:
             for name, data in sealed.items()
         }
 
+    def token(self, column: str, value: str) -> bytes:
+        """See TowerEdge."""
+        self._check_voice()
+        return hashlib.sha256(f"made-up token {column} {value}".encode()).digest()
+
     @staticmethod
     def _cipher(subject: str) -> AESGCM:
         return AESGCM(hashlib.sha256(f"made-up key of {subject}".encode()).digest())
@@ -204,7 +222,7 @@ class FakeTower:
         self._check_voice()
         with self._lock:
             act = self._acts[position][0] if 0 <= position < self._watermark else None
-            if act is None or subject not in (act.actor.subject, act.data.get("citizen")):
+            if act is None or not is_party(act, subject):
                 raise NotYours("there is no such act of this person.", place=f"act {position}")
             store = SimulatedTileStore(1)
             tree = Tree(store)

@@ -66,3 +66,17 @@ def test_a_rebuild_gives_the_registers_of_the_live_path(tmp_path: Path):
     made = [(tmp_path / kept / "journal-5000-1/made.json") for kept in ("kept", "other")]
     assert made[0].read_text() == made[1].read_text(), "the same seed makes the same journal"
     assert again["rows"] == found["rows"]
+
+
+def test_pages_are_counted_and_weighed(tmp_path: Path):
+    found = bench(tmp_path, "pages", "--seconds", "2", "--connections", "16")
+    assert 5 < found["largest_page_kb"] <= 60
+    assert found["largest_pages"][0]["kb"] == found["largest_page_kb"]
+    assert all(one["css_kb"] > 0 for one in found["largest_pages"])
+    assert found["kinds_walked"] > 20
+    assert found["links_refused"] == {}
+    for page in ("home", "month"):
+        assert 0 < found[f"{page}_pages_per_s"] < found["trivial_pages_per_s"]
+        expected = found[f"{page}_pages_per_s"] / found["trivial_pages_per_s"]
+        assert found[f"{page}_ratio"] == pytest.approx(expected, rel=0.01)
+        assert found["cpu_ms_per_page"][page]["portal"] > 0

@@ -31,6 +31,8 @@ from kulla.keeper.process import serve
 serve(Path(sys.argv[1]), Path(sys.argv[2]), lambda word: print("ready", word, flush=True))
 """
 
+INDEX_KEY = bytes(range(32))
+
 
 class Running:
     """A keeper's folder and the process on it, which tests kill and start again."""
@@ -40,7 +42,7 @@ class Running:
         self.run_folder = place / "run"
         self.run_folder.mkdir(mode=0o700)
         self.private, public = new_recovery_key(SystemEntropy())
-        folder.init(self.folder, public, SystemEntropy())
+        folder.init(self.folder, public, INDEX_KEY, SystemEntropy())
         self.client = KeeperClient(self.run_folder, wait_s=10)
         self.start()
 

@@ -129,30 +129,25 @@ def test_where_a_tile_is_false_the_next_folder_goes_on(
     )
     assert len(all_of(broken, key)) == plan.size
     alone = EpochPlan(plan.origin, plan.base, plan.size, plan.root, [("flipped", flipped)])
-    with pytest.raises(SourcesExhausted, match="from \\d+ on"):
+    with pytest.raises(SourcesExhausted, match=r"from \d+ on"):
         all_of(alone, key)
 
 
 def test_a_reader_that_dies_is_an_error_and_not_an_end(
     plan: EpochPlan, key: JournalKey, always_beside: list[object]
 ) -> None:
-    with (
-        pytest.raises(ReaderEnded, match="before its work was done"),
-        opened_entries(plan, {key.key_id: key}, 0, None) as (bundles, _),
-    ):
+    with opened_entries(plan, {key.key_id: key}, 0, None) as (bundles, _):
         always_beside[-1].kill()  # type: ignore[attr-defined]
-        list(bundles)
+        with pytest.raises(ReaderEnded, match="before its work was done"):
+            list(bundles)
 
 
 def test_a_rebuild_that_breaks_off_leaves_no_reader_behind(
     plan: EpochPlan, key: JournalKey, always_beside: list[object]
 ) -> None:
-    with (
-        pytest.raises(ZeroDivisionError),
-        opened_entries(plan, {key.key_id: key}, 0, None) as (bundles, _),
-    ):
+    with opened_entries(plan, {key.key_id: key}, 0, None) as (bundles, _):
         next(bundles)
-        raise ZeroDivisionError
+    # `always_beside` looks whether the process is gone.
 
 
 class _Plain:
@@ -166,11 +161,7 @@ class _Plain:
 
 def _copied_with_a_flipped_tile(store: TileStore, folder: Path) -> LoggedTileStore:
     objects = {path: store.get(path) for path in store.names("tile/")}
-    path = next(
-        path
-        for path in objects
-        if parse_tile_path(path)[:2] == (ENTRIES, 2)
-    )
+    path = next(path for path in objects if parse_tile_path(path)[:2] == (ENTRIES, 2))
     flipped = bytearray(objects[path])
     flipped[100] ^= 1
     objects[path] = bytes(flipped)

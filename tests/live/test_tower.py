@@ -24,6 +24,7 @@ from kulla.kernel.tower import Answer
 from kulla.lines.frames import Gathering, framed
 from kulla.scribe.client import ScribeClient
 from kulla.scribe.wire import parse_map
+from kulla.tower.country import STAFF
 from kulla.tower.edge import HomeEdge
 from kulla.tower.home import Home
 from kulla.tower.recover import rebuild_for_looking, take_over
@@ -58,7 +59,8 @@ def _book(edge: HomeEdge, slot: str, subject: str, wait_s: float = 30.0) -> Answ
 
 
 def _people(plan: DemoPlan) -> list[str]:
-    return [row["subject"] for row in json.loads(plan.home.demo_people.read_text())]
+    rows = json.loads(plan.home.demo_people.read_text())
+    return [row["subject"] for row in rows if row["role"] == "citizen"]
 
 
 def _until(true: object, limit_s: float = 30.0) -> None:
@@ -175,7 +177,7 @@ def test_a_home_that_was_wiped_with_an_embassy_is_rebuilt_elsewhere(
     answer = _book(edge, slot, subject)
     assert answer.status == "accepted"
     receipt = edge.receipt(answer.positions[0], subject)
-    lost = ("scribe", "keeper", "portal", "embassy-vienna")
+    lost = ("scribe", "keeper", "portal", "post", "embassy-vienna")
     for child in tower.minder.children:
         if child.spec.name in lost and child.pid is not None:
             os.killpg(child.pid, signal.SIGKILL)
@@ -193,7 +195,10 @@ def test_a_home_that_was_wiped_with_an_embassy_is_rebuilt_elsewhere(
         assert verify_receipt(receipt, new.policy()).act["by"] == subject
         again = edge.receipt(answer.positions[0], subject)
         assert verify_receipt(again, new.policy()).index == answer.positions[0]
-        other = json.loads(new.demo_people.read_text())[3]["subject"]
+        people = json.loads(new.demo_people.read_text())
+        assert people[0]["mail"].endswith("@demo.example")
+        assert sum("passkey" in row for row in people) == len(STAFF)
+        other = people[3]["subject"]
         assert _book(edge, slot, other).code == "slot-taken"
         old_origin = plan.name + "/epoch-1"
         assert new.policy().logs[0].key.name == old_origin

@@ -182,10 +182,10 @@ def test_what_is_not_witnessed_is_being_confirmed_and_never_settled(country, ana
     assert "Your appointment is confirmed" in words_of(ana.get(answer["Location"]))
 
 
-def test_a_refusal_that_rests_on_unwitnessed_acts_is_not_told(country, ana, besim):
+def test_a_refusal_that_rests_on_unwitnessed_acts_is_not_told(country, besim):
     form = besim.get(f"/appointments/slots/{country.slot()}").content.decode()
     country.tower.held = True
-    ana.book(country.slot())
+    country.book(country.citizens[0], country.slot())
     typed = {
         "csrfmiddlewaretoken": token_of(form),
         "command": command_of(form),
@@ -286,7 +286,7 @@ def test_finding_by_place_and_speciality(country):
         assert visitor.get(f"/appointments/?place=&{odd}").status_code == 200
 
 
-def test_a_booking_asks_the_session_once_and_no_register(country, ana):
+def test_a_booking_asks_for_session_and_hold_once_and_no_register(country, ana):
     from django.db import connections
 
     asked = []
@@ -307,4 +307,5 @@ def test_a_booking_asks_the_session_once_and_no_register(country, ana):
         connections["sessions"].execute_wrapper(count),
     ):
         assert ana.client.post(address, typed).status_code == 303
-    assert [alias for alias, _ in asked] == ["sessions"]
+    assert [alias for alias, _ in asked] == ["sessions", "sessions"]
+    assert all(sql.startswith("SELECT") for _, sql in asked)

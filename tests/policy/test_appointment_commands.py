@@ -25,12 +25,16 @@ def desk() -> Desk:
 
 
 CITIZENS_COMMANDS = {"book", "cancel", "reschedule"}
+DESK_COMMANDS = {"note_arrival", "note_missed", "end_visit", "take_back_visit"}
+DESK_COMMANDS |= {"walk_in", "close_day"}
 
 
 @pytest.mark.parametrize("name", sorted(SERVICE.commands))
 @pytest.mark.parametrize("role", ["citizen", "clerk", "operator", "analyst", "custodian"])
 def test_who_may_do_what(desk: Desk, name: str, role: Any) -> None:
     allowed = {"citizen", "clerk"} if name in CITIZENS_COMMANDS else {"clerk", "operator"}
+    if name in DESK_COMMANDS:
+        allowed = {"clerk"}
     refusal = desk.refused(role, ANA, name)
     if role in allowed:
         assert refusal.code == "malformed"
@@ -67,12 +71,27 @@ GOOD: dict[str, dict[str, Any]] = {
     "book": {"slot": "x-1", "reason": b"r", "contact": b"c"},
     "cancel": {"appointment": "0" * 32},
     "reschedule": {"appointment": "0" * 32, "slot": "x-1"},
+    "note_arrival": {"appointment": "0" * 32},
+    "note_missed": {"appointment": "0" * 32},
+    "end_visit": {"appointment": "0" * 32},
+    "take_back_visit": {"appointment": "0" * 32},
+    "walk_in": {
+        "practitioner": "x",
+        "citizen": "0" * 32,
+        "minutes": 20,
+        "zone": TIRANA,
+        "reason": b"r",
+        "contact": b"c",
+        "identity": "call",
+    },
+    "close_day": {"practitioner": "x", "day": "2026-03-02", "moves": [["0" * 32, "x-1"]]},
 }
 ODD: list[Any] = [None, True, -1, 2**63, 1.0, "", " ", "x\n", "x" * 300, b"", b"x" * 9000, {"a": 1}]
 ODD += [[], [1], [[1]], [[1, 2]], [[1, 2, 3]], [[1, 2, 3, 4]], [["a", 1, 2, 3]], [[True, 0]]]
 ODD += ["2026-02-30", "20260302", "2026-W10-1", "0000-00-00", "../../etc/passwd", "A" * 32]
 ODD += [[[480, 600, 0]], [[480, 600, 20], [500, 620, 20]], [[0, 1441, 20]], [[8, 480, 600, 20]]]
 ODD += [[[0, 3600], [0, 7200]], [[0, 99999]], [[480, 600, 20]] * 101]
+ODD += [["x-1"], [["x-1", "0" * 32]], [["0" * 32]], [["0" * 32, "x-1"]] * 2, [[b"", {}]], 4, 241]
 
 
 @pytest.mark.parametrize("name", sorted(GOOD))
@@ -102,6 +121,8 @@ def _may_be_right(field: str, odd: Any) -> bool:
     right: dict[str, list[Any]] = {
         "reason": [None],
         "contact": [None],
+        "identity": [None],
+        "moves": [[]],
         "valid_to": [""],
         "weekly": [[]],
         "offsets": [[[1, 2]]],

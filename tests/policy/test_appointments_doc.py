@@ -204,6 +204,8 @@ def _provoked() -> dict[str, set[str]]:
     desk.now_ms = at_s("2 Mar 08:30") * 1000
     ask("citizen", ana, "book", slot=slots[1])
     ask("citizen", ana, "cancel", appointment=others[1]["appointment"])
+    desk.done("clerk", clerk, "note_arrival", appointment=others[2]["appointment"])
+    ask("citizen", ana, "cancel", appointment=others[2]["appointment"])
     weekly = [[day, 0, 1440, 5] for day in range(1, 8)]
     hours = {"zone": TIRANA.key, "valid_from": "2026-03-02", "valid_to": "", "weekly": weekly}
     ask("clerk", clerk, "set_schedule", practitioner="hoxha", **hours)

@@ -181,10 +181,29 @@ def test_an_act_reads_back(data: dict, position: int):
     )
 
 
+@given(behalf=st.text(max_size=32), assertion=st.binary(max_size=9), wish=st.binary(max_size=9))
+def test_whom_it_was_for_and_what_staff_signed_read_back(
+    behalf: str, assertion: bytes, wish: bytes
+):
+    plaintext = act_plaintext(
+        *("appointments", "booked", 3, NOON_MS, "clerk", "ab" * 16, b"k" * 32, {}),
+        behalf=behalf,
+        assertion=assertion,
+        wish=wish,
+    )
+    act = parse_act(plaintext, 7)
+    assert (act.actor.behalf, act.assertion, act.wish) == (behalf, assertion, wish)
+    assert decode(plaintext).keys() >= {"act", "by"}
+    assert ("for" in decode(plaintext)) == bool(behalf)
+
+
 @pytest.mark.parametrize(
     "change",
     [
         {"role": "king"},
+        {"for": b"bytes"},
+        {"signed": "text"},
+        {"wish": None},
         {"role": []},
         {"at": "noon"},
         {"at": True},

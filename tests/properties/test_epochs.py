@@ -253,9 +253,22 @@ def test_the_first_act_of_an_epoch_reads_back():
     assert parse_epoch_opened(data) == opened
 
 
+def test_a_first_act_behind_an_empty_epoch_says_what_was_before_it():
+    before = (("journal.kulla.example/0", 7, ROOT), ("journal.kulla.example/00", 0, EMPTY_ROOT))
+    opened = EpochOpened(TOWER.origin, 0, EMPTY_ROOT, NOTE, before)
+    data = decode(encode(epoch_opened_data(opened)))
+    assert parse_epoch_opened(data) == opened
+    assert opened.adopted["journal.kulla.example/0"] == (7, ROOT)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
+        {"before": []},
+        {"before": [["journal.kulla.example/0", 7]]},
+        {"before": [["journal.kulla.example/0", -7, ROOT]]},
+        {"before": [["journal.kulla.example/0", 7, b"short"]]},
+        {"before": {"journal.kulla.example/0": 7}},
         {"adopted_size": -1},
         {"adopted_size": True},
         {"adopted_root": b"short"},

@@ -37,6 +37,17 @@ def test_the_worked_example_of_the_design():
     assert settled.certain
 
 
+def test_what_a_thief_went_on_from_is_held_by_whom_he_fed_too():
+    """The act at 19 is with a, b and the one that is lost; then the thief feeds b the rest."""
+    views = [view("a", HOME, 30), view("b", FORKS[20], 50), view("c", HOME, 5)]
+    settled = settle(views, N, K)
+    assert (settled.checkpoint.size, settled.checkpoint.root) == (20, HOME.tree.root_at(20))
+    assert settled.holders == ("b", "a")
+    assert settled.tails == (Tail("b", 50), Tail("a", 30))
+    assert settled.behind == (Tail("c", 5),)
+    assert settled.certain
+
+
 def test_an_embassy_that_lags_is_behind_and_not_forked():
     views = [view("a", HOME, 30), view("b", HOME, 30), view("c", HOME, 5), view("d", HOME, 0)]
     settled = settle(views, N, K)

@@ -160,7 +160,9 @@ class TestProcesses:
         assert process.wait() == -signal.SIGKILL
         assert not is_running(grandchild)
 
-    @pytest.mark.parametrize("pid", [1, os.getpid(), os.getppid()])
+    @pytest.mark.parametrize(
+        "pid", [1, os.getpid(), os.getppid()], ids=["init", "itself", "its parent"]
+    )
     def test_refuses_to_adopt_strangers(self, guard, pid):
         with pytest.raises(DrillRefused, match="not started by this drill"):
             guard.adopt(pid)

@@ -19,7 +19,7 @@ from kulla.journal.simulated import Damage
 from kulla.journal.tiles import ENTRIES, tile_path
 from kulla.kernel.rows import Cell
 from kulla.kernel.service import Service
-from kulla.rebuild.chain import EpochPlan, SourcesExhausted, rebuild_registers
+from kulla.rebuild.chain import EpochPlan, RegistersAhead, SourcesExhausted, rebuild_registers
 from kulla.rebuild.history import plan_history, settle_log
 from kulla.rebuild.replay import EntryDoesNotFit, Replayed
 from kulla.rebuild.sources import HttpSource, tiles_of
@@ -99,6 +99,17 @@ def test_a_rebuild_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> None
     assert _all_rows(connection) == _all_rows(home.connection)
 
 
+def test_registers_that_hold_more_than_is_adopted_are_not_gone_on_with(tmp_path: Path) -> None:
+    home = _grown(tmp_path, batches=3)
+    [plan] = _plans(home, _sources(home))
+    connection, _ = _rebuilt(home, [plan], tmp_path / "new")
+    connection.close()
+    less = plan.size - 1
+    part = EpochPlan(plan.origin, 0, less, home.journal.root_at(less), plan.sources)
+    with pytest.raises(RegistersAhead, match=f"hold {plan.size} acts"):
+        _rebuilt(home, [part], tmp_path / "new")
+
+
 def test_where_one_source_is_damaged_another_goes_on(tmp_path: Path) -> None:
     home = _grown(tmp_path)
     sources = _sources(home, "embassy-1", "embassy-2")
@@ -164,6 +175,23 @@ def test_a_history_that_one_embassy_holds_alone_is_not_adopted(tmp_path: Path) -
     assert not alone.certain
     with pytest.raises(NotSettled):
         settle_log(_sources(home, "embassy-1"), home.tower.policy, home.tower.origin)
+
+
+def test_an_embassy_whose_tiles_are_damaged_keeps_nobody_from_settling(tmp_path: Path) -> None:
+    home = _grown(tmp_path, batches=3)
+    agreed = home.journal.size
+    home.take(home.command())
+    home.deliver("embassy-1")
+    [log] = home.embassies["embassy-1"].mirror._by_hash.values()
+    for path in log.store.names("tile/"):
+        log.store.damage(path, Damage.CUT)
+    settlement = settle_log(_sources(home), home.tower.policy, home.tower.origin)
+    assert settlement.checkpoint.size == agreed
+    assert settlement.holders == ("embassy-2", "embassy-3", "embassy-4")
+    assert settlement.tails == ()
+    two = _sources(home, "embassy-1", "embassy-2")
+    with pytest.raises(NotSettled):
+        settle_log(two, home.tower.policy, home.tower.origin)
 
 
 def test_an_embassy_that_is_ahead_gives_what_was_adopted_too(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -239,7 +240,7 @@ def test_data_without_a_canonical_form_is_refused_and_the_rest_goes_on(
 
 
 def test_too_many_who_wait_are_told_so(home: HomeInProcess) -> None:
-    object.__setattr__(home.scribe._limits, "waiting_max", 2)
+    home.scribe._limits = replace(home.scribe._limits, waiting_max=2)
     home.take(home.command(), home.command(), tokens="ab")
     home.take(home.command(), tokens="c")
     assert home.answers["c"] == Answer("unavailable", code="busy")

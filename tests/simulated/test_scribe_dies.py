@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fakes.home import TABLES, HomeInProcess
-from fakes.mortal import Died, Life
+from kulla.drill.simulation.mortal import Died, Life
 from kulla.kernel.service import Command
 from kulla.registers.sqlite import dump
 

@@ -45,8 +45,8 @@ DOTTED = re.compile(r"(kulla(?:\.[a-z_][a-z0-9_]*)+)(?:[.:][A-Za-z_]\w*)?")
 def _pure_files() -> list[tuple[Path, tuple[str, ...]]]:
     services = SOURCE / "services"
     return [
-        *((path, POLICY_KERNEL) for path in sorted(services.glob("*/policy.py"))),
-        *((path, APPLY_KERNEL) for path in sorted(services.glob("*/apply.py"))),
+        *((path, POLICY_KERNEL) for path in sorted(services.glob("*/*policy.py"))),
+        *((path, APPLY_KERNEL) for path in sorted(services.glob("*/*apply.py"))),
     ]
 
 

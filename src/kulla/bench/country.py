@@ -22,9 +22,8 @@ from kulla.tower.up import EMBASSIES, DemoPlan, Tower, demo_tower, found_demo
 _LOOPBACK: Final = "127.0.0.1"
 # Below the ports that outgoing connections take.
 _FIRST_PORTS: Final = range(10_007, 30_000, 17)
-_SLOT_MINUTES: Final = 5
 _DAYS: Final = 28
-_SLOTS_A_PRACTITIONER: Final = 84 * 19
+_MINUTES_A_PRACTITIONER: Final = 7 * 60 * 19
 _CLINICS: Final = 24
 _SETTLE_S: Final = 30.0
 
@@ -34,11 +33,15 @@ class Wanted:
     """What a country must have: so many citizens, free slots, and the way to its embassies.
 
     `round_trip_ms` is how long a byte to an embassy and its answer take on the way; 0: loopback.
+    `accounts`: its people have accounts, and there is a staff. `slot_minutes` is short by default,
+    so that there is room for all who book.
     """
 
     people: int
     slots: int
     round_trip_ms: int = 0
+    accounts: bool = False
+    slot_minutes: int = 5
 
 
 class Country:
@@ -52,7 +55,7 @@ class Country:
     def subjects(self) -> list[str]:
         """The subject ids of its citizens, in the order in which they were registered."""
         rows = json.loads(self.plan.home.demo_people.read_text(encoding="utf-8"))
-        return [row["subject"] for row in rows]
+        return [row["subject"] for row in rows if row["role"] == "citizen"]
 
     def free_slots(self) -> list[str]:
         """The ids of free slots from tomorrow on, spread over practitioners, soonest first."""
@@ -99,10 +102,11 @@ def open_country(folder: Path, wanted: Wanted, say: Callable[[str], None]) -> It
         folder=folder,
         port=ports[0],
         embassy_port=ports[first],
-        per_clinic=-(-wanted.slots // (_CLINICS * _SLOTS_A_PRACTITIONER)),
+        per_clinic=-(-wanted.slots * wanted.slot_minutes // (_CLINICS * _MINUTES_A_PRACTITIONER)),
         days=_DAYS,
         people=wanted.people,
-        slot_minutes=_SLOT_MINUTES,
+        slot_minutes=wanted.slot_minutes,
+        accounts=wanted.accounts,
     )
     tower = demo_tower(plan)
     try:

@@ -24,7 +24,7 @@ KEEP = click.option(
 
 @click.group()
 def bench() -> None:
-    """Measure how fast this machine acknowledges acts, and how fast it rebuilds.
+    """Measure how fast this machine acknowledges acts, rebuilds, and serves pages.
 
     Example: kulla bench acts --seconds 10
     """
@@ -66,6 +66,30 @@ def bench_acts(
         if delay_ms:
             far = replace(plan, folder=folder / "far", round_trip_ms=delay_ms)
             found["delayed"] = measure_acts(far, _say)
+        found["machine"] = {**before, "file_system": file_system(folder)}
+        found["versions"] = versions()
+        _tell(found, json_path)
+
+
+@bench.command("pages")
+@click.option("--seconds", default=20.0, show_default=True, help="How long each kind is counted.")
+@click.option("--connections", default=64, show_default=True, help="Browsers at once.")
+@JSON
+@KEEP
+def bench_pages(
+    seconds: float, connections: int, json_path: Path | None, keep: Path | None
+) -> None:
+    """Count pages that a whole tower serves to signed-in citizens; weigh every kind of page.
+
+    Example: kulla bench pages --json pages.json
+    """
+    from kulla.bench.machine import file_system, machine, versions
+    from kulla.bench.pages import PagesPlan, measure_pages
+
+    before = machine()
+    with _folder(keep) as folder:
+        plan = PagesPlan(folder / "pages", seconds=seconds, connections=connections)
+        found = measure_pages(plan, _say)
         found["machine"] = {**before, "file_system": file_system(folder)}
         found["versions"] = versions()
         _tell(found, json_path)
@@ -171,28 +195,30 @@ MEASURED = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--acts", default=1_000_000, show_default=True, help="Acts in the made-up journal.")
 @click.pass_context
 def bench_all(context: click.Context, into: Path, seconds: float, acts: int) -> None:
-    """Measure acts and rebuild, and write the figures with the commands that made them.
+    """Measure acts, rebuild and pages, and write the figures with the commands that made them.
 
     Example: kulla bench all
     """
     with tempfile.TemporaryDirectory(prefix="kulla-bench-") as made:
-        files = {name: Path(made) / f"{name}.json" for name in ("acts", "rebuild")}
+        files = {name: Path(made) / f"{name}.json" for name in ("acts", "rebuild", "pages")}
         context.invoke(bench_acts, seconds=seconds, delay_ms=40, json_path=files["acts"])
         context.invoke(bench_rebuild, acts=acts, json_path=files["rebuild"])
+        context.invoke(bench_pages, json_path=files["pages"])
         context.invoke(bench_write, into=into, **files)
 
 
 @bench.command("write")
 @click.option("--acts", type=MEASURED, required=True, help="What `kulla bench acts` wrote.")
 @click.option("--rebuild", type=MEASURED, required=True, help="What `kulla bench rebuild` wrote.")
+@click.option("--pages", type=MEASURED, help="What `kulla bench pages` wrote.")
 @INTO
-def bench_write(acts: Path, rebuild: Path, into: Path) -> None:
+def bench_write(acts: Path, rebuild: Path, pages: Path | None, into: Path) -> None:
     """Write figures that were measured one by one, each when the machine was idle.
 
-    Example: kulla bench write --acts acts.json --rebuild rebuild.json
+    Example: kulla bench write --acts acts.json --rebuild rebuild.json --pages pages.json
     """
     from kulla.bench.page import write_page
 
-    files = {"acts": acts, "rebuild": rebuild}
+    files = {"acts": acts, "rebuild": rebuild, **({"pages": pages} if pages else {})}
     write_page(into, {name: json.loads(path.read_text("utf-8")) for name, path in files.items()})
     click.echo(f"Wrote {into}.", err=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -128,10 +130,12 @@ def status(home: Path, as_json: bool) -> None:
     from kulla.kernel.edges import SystemClock
     from kulla.scribe.client import ScribeClient
     from kulla.tower.home import Home
+    from kulla.tower.post_app import post_state
 
     found = Home(home)
     policy = found.policy()
-    state = ScribeClient(found.run_folder(), SystemClock()).state()
+    clock = SystemClock()
+    state = ScribeClient(found.run_folder(), clock).state()
     witnessing = state["witnessing"]
     reachable = set(state["reachable"])
     report = {
@@ -142,6 +146,7 @@ def status(home: Path, as_json: bool) -> None:
         "witnessed": witnessing["quorum"],
         "embassies": {e.name: e.name in reachable for e in policy.embassies},
         "set_aside": state["set_aside"],
+        "post": post_state(found, clock.now_ms()),
     }
     if as_json:
         click.echo(json.dumps(report, indent=2))
@@ -152,7 +157,20 @@ def status(home: Path, as_json: bool) -> None:
             click.echo(f"embassy {name}: {'answers' if answers else 'DOES NOT ANSWER'}")
         for service, why in report["set_aside"].items():
             click.echo(f"service {service}: SET ASIDE ({why})")
+        click.echo(_of_post(report["post"]))
         if not report["witnessed"]:
             click.echo("New acts are NOT witnessed: too few embassies answer.")
     if not report["witnessed"] or report["set_aside"]:
         raise SystemExit(1)
+
+
+def _of_post(state: Mapping[str, Any] | None) -> str:
+    """How the letters are, in a line."""
+    if state is None:
+        return "post: DOES NOT RUN; no codes and no reminders leave this home"
+    if not state["mail"]:
+        return "post: runs, but mail is NOT set up (docs/OPERATE.md)"
+    troubles = sorted({state[kind]["trouble"] for kind in ("codes", "messages")} - {""})
+    waiting = sum(state[kind]["waiting"] for kind in ("codes", "messages"))
+    said = f"post: {waiting} letters wait"
+    return f"{said}; the mail server can't be used ({', '.join(troubles)})" if troubles else said

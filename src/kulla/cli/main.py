@@ -26,6 +26,9 @@ class LazyGroup(click.Group):
         "scribe": "kulla.cli.processes:scribe",
         "keeper": "kulla.cli.processes:keeper",
         "portal": "kulla.cli.processes:portal",
+        "post": "kulla.cli.processes:post",
+        "doctor": "kulla.cli.doctor:doctor",
+        "staff": "kulla.cli.staff:staff",
         "drill": "kulla.cli.drill:drill",
         "bench": "kulla.cli.bench:bench",
     }

@@ -82,3 +82,23 @@ def portal_serve(home: Path, ready_fd: int | None, bench: bool) -> None:
 
     set_up_logs("portal")
     serve(Home(home), _ready(ready_fd), bench=bench)
+
+
+@click.group()
+def post() -> None:
+    """The letters that leave a home: sign-in codes, confirmations, reminders."""
+
+
+@post.command("serve")
+@HOME
+@READY
+def post_serve(home: Path, ready_fd: int | None) -> None:
+    """Send the letters of HOME until it is asked to stop; one such process a home.
+
+    Example: kulla post serve /srv/kulla/home
+    """
+    from kulla.tower.home import Home
+    from kulla.tower.post_app import serve
+
+    set_up_logs("post")
+    serve(Home(home), _ready(ready_fd))

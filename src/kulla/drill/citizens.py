@@ -70,6 +70,11 @@ class Citizen:
         self._mark = ""
         self.hang_up_chance = 0.0
 
+    @property
+    def browser(self) -> Browser:
+        """The browser that this person sits at."""
+        return self._browser
+
     async def sign_in(self) -> None:
         """Sign in on the demo's page: look for one's name, press one's button.
 
@@ -103,7 +108,8 @@ class Citizen:
     ) -> Wish | None:
         """Book a time; None where its page offers no form any more.
 
-        `before_sending` is awaited between form and sending: for those who race.
+        `before_sending` is awaited between form and sending: for those who race. They send a form
+        of their own making, since the portal shows its form of a time to one person at once.
         """
         chance = self._chance
         typed = {
@@ -168,14 +174,18 @@ class Citizen:
         contested: bool = False,
     ) -> Wish | None:
         """Open a form; the wish it makes, noted, or None where the page has no form."""
-        form = read_form((await self._get(path)).text, path, here=path)
-        if form is None:
-            return None
-        self._mark = form[MARK]
+        if contested:
+            await self.mine()  # for the mark that forms need
+            command = f"{self._chance.getrandbits(128):032x}"
+        else:
+            form = read_form((await self._get(path)).text, path, here=path)
+            if form is None:
+                return None
+            self._mark, command = form[MARK], form["command"]
         wish = Wish(
             citizen=self.person.subject,
             verb=verb,
-            command=form["command"],
+            command=command,
             path=path,
             slot=slot,
             asked_s=self._clock.monotonic_s(),
@@ -210,7 +220,7 @@ class Citizen:
                 return
             said = _SAID.get(page.status, Said.UNEXPECTED)
             self._tell(wish, said)
-            if said in {Said.REFUSED, Said.UNEXPECTED} or self._over():
+            if said in _FINAL or self._over():
                 return
             await asyncio.sleep(min(_WAIT_MAX_S, max(page.retry_after_s, _PAUSE_S)))
 
@@ -252,9 +262,11 @@ class Citizen:
         self._answers.tell(wish, said, self._clock.monotonic_s(), appointment)
 
 
+_FINAL: Final = frozenset({Said.REFUSED, Said.BEING_TAKEN, Said.UNEXPECTED})
 _SAID: Final = {
     202: Said.BEING_CONFIRMED,
     409: Said.REFUSED,
+    423: Said.BEING_TAKEN,
     429: Said.TOO_MANY,
     503: Said.UNAVAILABLE,
 }

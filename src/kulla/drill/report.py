@@ -24,6 +24,7 @@ class WipeReport:
     lost, doubled, receipts_failed, refusals_unfounded, answers_changed: see judge.Verdict.
     first_page_s:      a citizen sees the last booking that was confirmed before the wipe;
                        last_told_s is how long before the wipe that was.
+    first_passkey_s:   a citizen signed in with the passkey that they made at the old home.
     first_act_s:       the first new booking is confirmed.
     adopted_size:      acts of the old epoch that the new home stands on.
     tails:             entries that single embassies held beyond that, by embassy.
@@ -44,6 +45,7 @@ class WipeReport:
     answers_changed: int = 0
     first_page_s: float | None = None
     first_act_s: float | None = None
+    first_passkey_s: float | None = None
     last_told_s: float | None = None
     takeover_s: float | None = None
     destroy_s: float | None = None
@@ -80,8 +82,8 @@ class WipeReport:
             self.refusals_unfounded,
             self.answers_changed,
         )
-        reopened = self.first_page_s is not None and self.first_act_s is not None
-        return reopened and not any(failed)
+        reopened = (self.first_page_s, self.first_act_s, self.first_passkey_s)
+        return None not in reopened and not any(failed)
 
     def as_map(self) -> dict[str, Any]:
         """The report as JSON holds it."""
@@ -145,6 +147,7 @@ def _in_full(one: WipeReport) -> Iterator[tuple[str, str]]:
     yield "answers changed", f"{_count(one.answers_changed)} of {one.repeats:,} commands sent again"
     yield "first page, seconds after", _seconds(one.first_page_s)
     yield "first act, seconds after", _seconds(one.first_act_s)
+    yield "old passkey opens, seconds after", _seconds(one.first_passkey_s)
     tails = ", ".join(f"{name} {size}" for name, size in one.tails.items()) or "none"
     yield "adopted", f"{one.adopted_size:,} entries; tails: {tails}"
     yield "journal now", f"{one.journal_size:,} acts, pages of {one.pages_checked:,} citizens seen"

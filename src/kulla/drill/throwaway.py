@@ -19,7 +19,7 @@ from kulla.tower.home import SOCKET_PATH_MAX, Home
 from kulla.tower.recover import TakeoverReport, take_over
 from kulla.tower.up import EMBASSIES, DemoPlan, Tower, demo_tower, found_demo
 
-HOME_PROCESSES: Final = ("keeper", "scribe", "portal")
+HOME_PROCESSES: Final = ("keeper", "scribe", "portal", "post")
 _FIRST_PORTS: Final = range(10_000, 30_000)
 _TRIES: Final = 200
 _LOOPBACK: Final = "127.0.0.1"
@@ -87,6 +87,7 @@ class Throwaway:
         self.people = [
             Person(row["subject"], row["name"], own_host(number))
             for number, row in enumerate(self._rows)
+            if row["role"] == "citizen"
         ]
         return url
 

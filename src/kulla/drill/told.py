@@ -27,13 +27,14 @@ class Said(StrEnum):
     CONFIRMED = "confirmed"
     BEING_CONFIRMED = "being confirmed"
     REFUSED = "refused"
+    BEING_TAKEN = "being taken"
     UNAVAILABLE = "unavailable"
     TOO_MANY = "too many requests"
     NO_ANSWER = "no answer"
     UNEXPECTED = "unexpected page"
 
 
-_NOTHING_DONE: Final = frozenset({Said.REFUSED, Said.TOO_MANY})
+_NOTHING_DONE: Final = frozenset({Said.REFUSED, Said.BEING_TAKEN, Said.TOO_MANY})
 
 Standing = tuple[str, str]
 """How an appointment may stand: ('booked', slot) or ('cancelled', '')."""

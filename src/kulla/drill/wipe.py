@@ -27,6 +27,7 @@ from kulla.drill.crowd import BOOKINGS_EACH, Crowd, Directory, read_directory
 from kulla.drill.evidence import Journal, read_appointments, read_journal
 from kulla.drill.guard import Address, Guard, loopback
 from kulla.drill.judge import Evidence, Verdict, judge
+from kulla.drill.passkey import Device, add_passkey, enter_with_passkey
 from kulla.drill.reading import Shown
 from kulla.drill.receipts import failed_by_command, failed_receipts, write_receipts
 from kulla.drill.report import WipeReport, machine, version
@@ -102,6 +103,7 @@ class WipeDrill:
         self._wiped_s = 0.0
         self._pages: dict[str, dict[str, Shown]] = {}
         self._again: list[Wish] = []
+        self._device = Device(chance_of(plan.seed, "device"))
 
     def run(self) -> WipeRun:
         """Carry the drill through. Whatever happens, nothing is left running or lying about.
@@ -155,6 +157,8 @@ class WipeDrill:
         directory = await read_directory(visitor)
         await visitor.close()
         crowd = self._crowd(site, directory)
+        _, with_passkey = next(queue)
+        await self._add_passkey(crowd, with_passkey)
         start_s = self._clock.monotonic_s()
         coming = asyncio.create_task(crowd.come(queue, until=lambda: False))
         try:
@@ -231,6 +235,7 @@ class WipeDrill:
         await asyncio.gather(
             self._see_last(crowd, people[last.citizen], last), self._book_first(crowd, first)
         )
+        await self._enter_with_passkey(site)
         self._report.unknown_at_wipe = len(unknown)
         await self._repeat(crowd, people, unknown)
         self._say("citizens go on")
@@ -281,6 +286,23 @@ class WipeDrill:
         if await self._insist("first act", citizen.sign_in, book):
             self._report.first_act_s = round(self._clock.monotonic_s() - self._wiped_s, 3)
         await citizen.leave()
+
+    async def _add_passkey(self, crowd: Crowd, person: Person) -> None:
+        citizen = crowd.citizen(person, chance_of(self.plan.seed, "passkey"))
+        await citizen.sign_in()
+        await add_passkey(citizen.browser, self._device, crowd.site)
+        await citizen.leave()
+
+    async def _enter_with_passkey(self, site: Address) -> None:
+        """The old passkey, and nothing else of its owner, must open the new home's door."""
+        browser = Browser(site, _OWN_HOST)
+
+        async def enter() -> bool:
+            return await enter_with_passkey(browser, self._device, site)
+
+        if await self._insist("passkey", enter):
+            self._report.first_passkey_s = round(self._clock.monotonic_s() - self._wiped_s, 3)
+        await browser.close()
 
     async def _insist(self, what: str, *steps: Callable[[], Awaitable[bool | None]]) -> bool:
         """Try each step until it is done (not False), as people do at a door that should open.

@@ -148,6 +148,10 @@ class Mirror:
         log.check_open()
         return log
 
+    def log(self, origin: str) -> MirroredLog | None:
+        """The log of this origin, open or not; None where the policy names no such log."""
+        return self._logs.get(origin)
+
     # the mirror protocol
 
     def add_checkpoint(self, body: bytes) -> Reply:

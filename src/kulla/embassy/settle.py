@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 from kulla.embassy.errors import NotSettled
 from kulla.journal.checkpoints import Checkpoint
@@ -29,11 +30,24 @@ class View:
 
     def holds(self, size: int, root: bytes) -> bool:
         """Whether this embassy's history has this root at `size`."""
-        if size > self.checkpoint.size:
-            return False
-        if size == self.checkpoint.size:
-            return self.checkpoint.root == root
-        return self.root_at(size) == root
+        return size <= self.checkpoint.size and self.root(size) == root
+
+    def root(self, size: int) -> bytes:
+        """The root of this history at a size up to its own."""
+        return self.checkpoint.root if size == self.checkpoint.size else self.root_at(size)
+
+    def shared_with(self, other: View) -> int:
+        """How many entries, from the first on, both histories have in common."""
+        low, high = 0, min(self.checkpoint.size, other.checkpoint.size)
+        if self.root(high) == other.root(high):
+            return high
+        while high - low > 1:
+            middle = (low + high) // 2
+            if self.root(middle) == other.root(middle):
+                low = middle
+            else:
+                high = middle
+        return low
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +82,10 @@ class Settlement:
 def settle(views: Sequence[View], n: int, k: int) -> Settlement:
     """The longest history that more than n-k of the embassies in `views` hold.
 
+    An embassy holds what is acknowledged also where a thief went on from there with another
+    history than home: so what two histories share before they part counts for both, where so
+    many answered that the result is certain.
+
     `views` are of one origin, one a reachable embassy; n embassies are in the policy, k are a
     quorum. Raises NotSettled where fewer than n-k+1 answered, where no history is held by so many,
     or where two that exclude each other are; then custodians decide with citizens' receipts.
@@ -84,29 +102,39 @@ def settle(views: Sequence[View], n: int, k: int) -> Settlement:
             f"{len(views)} of {n} embassies answered; {need} are needed.",
             remedy="Reach more embassies, by network or by their folders, then try again.",
         )
-    adopted: tuple[View, list[View]] | None = None
-    for view in sorted(views, key=lambda one: one.checkpoint.size, reverse=True):
-        size, root = view.checkpoint.size, view.checkpoint.root
-        holders = [other for other in views if other.holds(size, root)]
+    adopted: tuple[Checkpoint, list[View]] | None = None
+    certain = len(views) >= 2 * (n - k) + 1
+    for goal in _candidates(views, parted=certain):
+        holders = [view for view in views if view.holds(goal.size, goal.root)]
         if len(holders) < need:
             continue
         if adopted is None:
-            adopted = view, holders
-        elif not adopted[0].holds(size, root):
-            raise _split(views, adopted[0], view)
+            adopted = goal, holders
+        elif not any(view.holds(goal.size, goal.root) for view in adopted[1]):
+            raise _split(views, adopted[1][0], holders[0])
     if adopted is None:
         raise NotSettled(
             f"no history is held by {need} of the {len(views)} embassies that answered: "
             + _described(views),
             remedy="Reach more embassies; else custodians decide with citizens' receipts.",
         )
-    return _settlement(views, *adopted, certain=len(views) >= 2 * (n - k) + 1)
+    return _settlement(views, *adopted, certain=certain)
+
+
+def _candidates(views: Sequence[View], *, parted: bool) -> list[Checkpoint]:
+    """The ends of all histories, and with `parted` where two of them part, the longest first."""
+    found = {view.checkpoint: None for view in views}
+    for one, other in combinations(views if parted else (), 2):
+        size = one.shared_with(other)
+        if 0 < size < min(one.checkpoint.size, other.checkpoint.size):
+            found[Checkpoint(one.checkpoint.origin, size, one.root(size))] = None
+    return sorted(found, key=lambda checkpoint: checkpoint.size, reverse=True)
 
 
 def _settlement(
-    views: Sequence[View], best: View, holders: Sequence[View], *, certain: bool
+    views: Sequence[View], goal: Checkpoint, holders: Sequence[View], *, certain: bool
 ) -> Settlement:
-    goal = best.checkpoint
+    best = holders[0]
     longest_first = sorted(holders, key=lambda view: view.checkpoint.size, reverse=True)
     others = [view for view in views if view not in holders]
     behind = [

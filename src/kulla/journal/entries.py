@@ -15,7 +15,7 @@ byte of it is checked, and a rebuild opens over 60,000 of them a second on one c
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any, Final, NamedTuple, cast
 
 from cryptography.exceptions import InvalidTag
@@ -38,6 +38,7 @@ _NAMES_AT: Final = 45
 _NAME_HEAD: Final = b"\x58\x20"
 _TAG_BYTES: Final = 16
 _ACT_FIELDS: Final = frozenset(("act", "at", "by", "command", "data", "role", "service", "v"))
+_MAY_BE_ABSENT: Final = frozenset(("for", "signed", "wish"))
 _ROLES: Final = frozenset(("citizen", "clerk", "operator", "analyst", "custodian"))
 
 
@@ -168,23 +169,34 @@ def act_plaintext(
     subject: str,
     command_key: bytes,
     data: Mapping[str, Value],
+    *,
+    behalf: str = "",
+    assertion: bytes = b"",
+    wish: bytes = b"",
 ) -> bytes:
     """The bytes of an act: `name` without the service, `command_key` the 32 bytes it came from.
 
-    Raises NotCanonical where `data` has no canonical encoding.
+    `behalf` (whom the actor acted for), `assertion` (what staff signed over the command's key) and
+    `wish` (the bytes whose hash that key is) stand in it where they are not empty. Raises
+    NotCanonical where `data` has no canonical encoding.
     """
-    return encode(
-        {
-            "act": name,
-            "at": at_ms,
-            "by": subject,
-            "command": command_key,
-            "data": data,
-            "role": role,
-            "service": service,
-            "v": version,
-        }
-    )
+    fields: dict[str, Value] = {
+        "act": name,
+        "at": at_ms,
+        "by": subject,
+        "command": command_key,
+        "data": data,
+        "role": role,
+        "service": service,
+        "v": version,
+    }
+    if behalf:
+        fields["for"] = behalf
+    if assertion:
+        fields["signed"] = assertion
+    if wish:
+        fields["wish"] = wish
+    return encode(fields)
 
 
 def parse_act(plaintext: bytes, position: int, *, place: str = "") -> Act:
@@ -193,7 +205,7 @@ def parse_act(plaintext: bytes, position: int, *, place: str = "") -> Act:
 
 
 def act_fields(plaintext: bytes, *, place: str = "") -> dict[str, Any]:
-    """The map of a plaintext, with the eight fields that `act_plaintext` writes, types checked.
+    """The map of a plaintext, with the fields that `act_plaintext` writes, types checked.
 
     Raises EntryInvalid.
     """
@@ -201,7 +213,7 @@ def act_fields(plaintext: bytes, *, place: str = "") -> dict[str, Any]:
         fields = decode_own(plaintext, place=place)
     except NotCanonical as error:
         raise EntryInvalid(error.message, place=place) from error
-    if type(fields) is not dict or fields.keys() != _ACT_FIELDS:
+    if type(fields) is not dict or not _fits(fields.keys()):
         raise EntryInvalid("the fields are not those of an act.", place=place)
     act = cast("dict[str, Any]", fields)
     good = (
@@ -212,6 +224,8 @@ def act_fields(plaintext: bytes, *, place: str = "") -> dict[str, Any]:
         and type(act["data"]) is dict
         and type(act["role"]) is str
         and act["role"] in _ROLES
+        and type(act.get("for", "")) is str
+        and type(act.get("signed", b"")) is type(act.get("wish", b"")) is bytes
     )
     if not good:
         raise EntryInvalid("a field of this act is of the wrong kind.", place=place)
@@ -228,10 +242,16 @@ def act_of(fields: Mapping[str, Any], position: int, *, place: str = "") -> Act:
         fields["act"],
         fields["v"],
         fields["at"],
-        Actor(cast("Role", fields["role"]), fields["by"]),
+        Actor(cast("Role", fields["role"]), fields["by"], fields.get("for", "")),
         fields["command"],
         fields["data"],
+        fields.get("signed", b""),
+        fields.get("wish", b""),
     )
+
+
+def _fits(names: Set[object]) -> bool:
+    return names == _ACT_FIELDS or names - _MAY_BE_ABSENT == _ACT_FIELDS
 
 
 def _bytes_head(length: int) -> bytes:

@@ -141,13 +141,23 @@ class EpochOpened:
     """The data of the first act of an epoch.
 
     adopted_size, adopted_root: how much of the log `old_origin` (not of the whole chain before it)
-    the new epoch stands on. succession: the signed note that allowed it.
+    the new epoch stands on. succession: the signed note that allowed it. before: where the old log
+    is empty, because its home was lost before its first act was held, nothing in it says what came
+    before; so this act does: (origin, size, root) of the log before it, and of that before that
+    one while they are empty too, the newest first.
     """
 
     old_origin: str
     adopted_size: int
     adopted_root: bytes
     succession: bytes
+    before: tuple[tuple[str, int, bytes], ...] = ()
+
+    @property
+    def adopted(self) -> dict[str, tuple[int, bytes]]:
+        """All logs that this act speaks of: size and root by origin."""
+        named = ((self.old_origin, self.adopted_size, self.adopted_root), *self.before)
+        return {origin: (size, root) for origin, size, root in named}
 
 
 def sign_succession(succession: Succession | bytes, keys: Iterable[SigningKey]) -> bytes:
@@ -254,13 +264,16 @@ def verify_seal(
 
 
 def epoch_opened_data(opened: EpochOpened) -> dict[str, Value]:
-    """The data of the act `tower.epoch_opened`."""
-    return {
+    """The data of the act `tower.epoch_opened`; `before` stands in it where it is not empty."""
+    data: dict[str, Value] = {
         "adopted_root": opened.adopted_root,
         "adopted_size": opened.adopted_size,
         "old_origin": opened.old_origin,
         "succession": opened.succession,
     }
+    if opened.before:
+        data["before"] = [list(log) for log in opened.before]
+    return data
 
 
 def parse_epoch_opened(data: Mapping[str, Any], *, place: str = "") -> EpochOpened:
@@ -275,11 +288,34 @@ def parse_epoch_opened(data: Mapping[str, Any], *, place: str = "") -> EpochOpen
             "adopted_size": int(size),
             "old_origin": str(origin),
             "succession": bytes(note),
-        } if len(data) == 4 and len(root) == 32 and size >= 0 and not isinstance(size, bool):
+            **more,
+        } if _is_standing(origin, size, root) and more.keys() <= {"before"}:
             if parse_succession(note, place=place).old_origin != origin:
                 raise SuccessionInvalid("the succession is of another log.", place=place)
-            return EpochOpened(origin, size, root, note)
+            return EpochOpened(origin, size, root, note, _before(more, place))
     raise SuccessionInvalid("this is not the data of an epoch's first act.", place=place)
+
+
+def _is_standing(origin: object, size: object, root: object) -> bool:
+    """Whether these are a log's origin, size and root."""
+    return (
+        type(origin) is str
+        and type(size) is int
+        and size >= 0
+        and type(root) is bytes
+        and len(root) == 32
+    )
+
+
+def _before(more: Mapping[str, Any], place: str) -> tuple[tuple[str, int, bytes], ...]:
+    if "before" not in more:
+        return ()
+    listed = more["before"]
+    if isinstance(listed, list | tuple) and listed:
+        logs = [tuple(log) if isinstance(log, list | tuple) else () for log in listed]
+        if all(len(log) == 3 and _is_standing(*log) for log in logs):
+            return tuple((log[0], log[1], log[2]) for log in logs)
+    raise SuccessionInvalid("the logs before the old one are malformed.", place=place)
 
 
 def _check_fits(succession: Succession, policy: PolicyFile, place: str) -> None:

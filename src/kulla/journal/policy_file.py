@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 
 from kulla.journal.checkpoints import Checkpoint, cosignature_time_s, parse_checkpoint
 from kulla.journal.errors import (
@@ -221,6 +222,12 @@ def parse_policy(data: bytes, *, place: str = "") -> PolicyFile:
 
     Raises PolicyInvalid, whose place is `place` and the line that is wrong.
     """
+    return _parsed(bytes(data), place)
+
+
+@lru_cache(maxsize=16)
+def _parsed(data: bytes, place: str) -> PolicyFile:
+    """A tower has few policies and reads them at every turn; what was read can't change."""
     terms = read_terms(data, place=place)
     return PolicyFile(**{field.name: getattr(terms, field.name) for field in fields(terms)})
 

@@ -205,14 +205,17 @@ def _check_witnessed(
 def _check_adopts(
     adopted: VerifiedReceipt, checkpoint: Checkpoint, policy: PolicyFile, place: str
 ) -> None:
-    """The proven act must be the first of the next epoch, and adopt this very checkpoint."""
+    """The proven act must be the first of a later epoch, and adopt this very checkpoint.
+
+    It is of the next one, or of one behind it where those between were left empty.
+    """
     wrong = ReceiptUnwitnessed(
         "what this receipt shows as its adoption does not adopt its checkpoint.",
         place=place,
         remedy="Don't rely on it; ask an embassy.",
     )
     number = policy.epoch_number(checkpoint.origin)
-    follows = policy.epoch_number(adopted.checkpoint.origin) == number + 1
+    follows = 0 < number < policy.epoch_number(adopted.checkpoint.origin)
     is_opening = (adopted.act["service"], adopted.act["act"]) == (SERVICE, EPOCH_OPENED)
     if not (follows and is_opening and adopted.index == 0):
         raise wrong
@@ -220,8 +223,7 @@ def _check_adopts(
         opened = parse_epoch_opened(adopted.act["data"])
     except SuccessionInvalid as error:
         raise wrong from error
-    stands_on = (opened.old_origin, opened.adopted_size, opened.adopted_root)
-    if stands_on != (checkpoint.origin, checkpoint.size, checkpoint.root):
+    if opened.adopted.get(checkpoint.origin) != (checkpoint.size, checkpoint.root):
         raise wrong
 
 

@@ -49,14 +49,19 @@ class SimulatedTileStore:
       Each object is whole.
     - `damage` breaks an object that was promised: one bit flipped, cut short, or gone. No honest
       disk does that often; readers must notice. Damage is durable.
+    - Without `syncs` it is the store of a program that forgets to sync: what a put or swap promised
+      becomes durable by the seed, one object in two at once and the others when they are written
+      again. It is for showing that somebody notices.
+    - While `full`, a put or swap fails and keeps nothing (WriteFault.LOST).
 
-    Not modelled: slowness, a full disk, two writers, a disk that says 'durable' and isn't
-    (`damage` with GONE comes close).
+    Not modelled: slowness, two writers.
     """
 
-    def __init__(self, seed: int, *, fault_rate: float = 0.0) -> None:
+    def __init__(self, seed: int, *, fault_rate: float = 0.0, syncs: bool = True) -> None:
         self.seed = seed
         self.fault_rate = fault_rate
+        self.syncs = syncs
+        self.full = False
         self._seen: dict[str, bytes] = {}
         self._durable: dict[str, bytes] = {}
         self._next_fault: tuple[int, WriteFault] | None = None
@@ -107,6 +112,12 @@ class SimulatedTileStore:
         check_prefix(prefix)
         with self._lock:
             return sorted(path for path in self._seen if path.startswith(prefix))
+
+    def copy(self) -> SimulatedTileStore:
+        """Another store with the objects that are seen now: a backup of the folder."""
+        made = SimulatedTileStore(self.seed, syncs=self.syncs)
+        made._seen, made._durable = dict(self._seen), dict(self._seen)
+        return made
 
     def fail_next(self, fault: WriteFault, after: int = 0) -> None:
         """Make the next put or swap fail, or the one `after` that many good ones."""
@@ -160,7 +171,10 @@ class SimulatedTileStore:
         paths = list(items)
         if fault is None or fault is WriteFault.PERSISTED:
             self._seen.update(items)
-            self._durable.update(items)
+            if self.syncs:
+                self._durable.update(items)
+            else:
+                self._durable.update({path: items[path] for path in paths if self._draw(2)})
         elif fault is WriteFault.TORN:
             self._keep_half_durable(items, paths[: self._draw(len(paths) + 1)])
         elif fault is WriteFault.REORDERED:
@@ -180,6 +194,8 @@ class SimulatedTileStore:
                 self._durable[path] = items[path]
 
     def _fault_now(self) -> WriteFault | None:
+        if self.full:
+            return WriteFault.LOST
         if self._next_fault is not None:
             left, fault = self._next_fault
             self._next_fault = (left - 1, fault) if left else None

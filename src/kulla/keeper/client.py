@@ -64,6 +64,11 @@ class KeeperClient:
         opened: dict[str, str] = self._ask(ask, self._wait_s)
         return opened
 
+    def token(self, column: str, value: str) -> bytes:
+        """See Keeper."""
+        found: bytes = self._ask({"ask": "token", "column": column, "value": value}, self._wait_s)
+        return found
+
     def wrapped(self, names: Sequence[bytes]) -> dict[bytes, bytes]:
         """See Keeper."""
         found = self._ask({"ask": "wrapped", "names": list(names)}, self._wait_s)

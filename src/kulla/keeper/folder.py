@@ -1,6 +1,7 @@
 """The keeper's folder at a home.
 
     master.key     32 bytes, mode 0600: wraps subjects' keys for daily use
+    index.key      32 bytes, mode 0600: keys the tokens of indexes; the recovery kit has it too
     recovery.pub   the public half of the recovery key, to which each new key is wrapped
     keeper.sqlite  the wrapped keys
     openings.log   who had what opened, one JSON object a line; only ever appended to
@@ -24,19 +25,24 @@ from kulla.keeper.wrapping import RecoveryPublic
 from kulla.kernel.edges import Entropy, SystemClock, SystemEntropy
 
 MASTER_KEY = "master.key"
+INDEX_KEY = "index.key"
 RECOVERY_PUBLIC = "recovery.pub"
 KEYS = "keeper.sqlite"
 OPENINGS = "openings.log"
 LOCK = "keeper.lock"
 
 
-def init(folder: Path, recovery_public: bytes, entropy: Entropy) -> None:
+def init(folder: Path, recovery_public: bytes, index_key: bytes, entropy: Entropy) -> None:
     """Make the folder of a new keeper, with a master key of its own; durable on return.
+
+    `index_key` (32 bytes) is the country's: tokens of one home must be found again at the next.
 
     Raises RecoveryKeyInvalid, and KeeperFolderInvalid where there is a keeper already: a master
     key is never overwritten.
     """
     RecoveryPublic(recovery_public)
+    if len(index_key) != KEY_BYTES:
+        raise KeeperFolderInvalid(f"an index key has {KEY_BYTES} bytes.", place=INDEX_KEY)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)
     # The master key comes last: a folder that has one is whole.
@@ -47,6 +53,7 @@ def init(folder: Path, recovery_public: bytes, entropy: Entropy) -> None:
             remedy="Use it, or move it away first.",
         )
     _write(folder / RECOVERY_PUBLIC, recovery_public)
+    _write(folder / INDEX_KEY, index_key)
     _write(folder / MASTER_KEY, entropy.random_bytes(KEY_BYTES))
     _sync_folder(folder.parent)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hmac
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,6 +22,7 @@ from kulla.keeper.errors import (
     OpeningNotLogged,
     SealBroken,
     UnknownSubject,
+    ValueTooLong,
 )
 from kulla.keeper.port import ENROL_MAX, FIELDS_MAX, NAMES_MAX, Adopted, Enrolled
 from kulla.keeper.sealing import KEY_BYTES, NONCE_BYTES, nonce_once, open_value, seal_value
@@ -31,6 +33,7 @@ from kulla.kernel.edges import Clock, Entropy
 log = structlog.get_logger()
 
 REASON_MAX = 200
+TOKEN_CHARS_MAX = 1000
 _SUBJECT_BYTES = 16
 _UNWRAPPED_MAX = 20_000
 _ADOPT_AT_ONCE = 1000
@@ -55,6 +58,7 @@ class LocalKeeper:
         self._entropy = entropy
         self._master = MasterKey(master)
         self._recovery = RecoveryPublic(files.read(folder, files.RECOVERY_PUBLIC))
+        self._index_key = files.read(folder, files.INDEX_KEY)
         self._store = KeyStore(folder / files.KEYS)
         self._openings = os.open(
             folder / files.OPENINGS, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600
@@ -118,6 +122,15 @@ class LocalKeeper:
         self._note_opening({**about, "fields": sorted(sealed), "at_ms": self._clock.now_ms()})
         log.info("opened", **about)
         return opened
+
+    def token(self, column: str, value: str) -> bytes:
+        """See Keeper."""
+        if not column or not value:
+            raise AskMalformed("a token is made of a column and a value.", place="token")
+        if len(value) > TOKEN_CHARS_MAX:
+            raise ValueTooLong(f"a value has at most {TOKEN_CHARS_MAX} characters.", place=column)
+        key = hmac.digest(self._index_key, b"kulla index v1\0" + column.encode(), "sha256")
+        return hmac.digest(key, value.encode(), "sha256")
 
     def wrapped(self, names: Sequence[bytes]) -> dict[bytes, bytes]:
         """See Keeper."""

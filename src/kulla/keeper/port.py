@@ -84,6 +84,14 @@ class Keeper(Protocol):
         """
         ...
 
+    def token(self, column: str, value: str) -> bytes:
+        """32 bytes that stand for a value in an index (HMAC-SHA-256, a key of its own a column).
+
+        Only for values that are unique by nature, in one spelling: others would show who shares
+        one. Raises AskMalformed for an empty column or value, ValueTooLong.
+        """
+        ...
+
     def wrapped(self, names: Sequence[bytes]) -> dict[bytes, bytes]:
         """Give the blobs with these SHA-256 names; those that the keeper does not have are missing.
 

@@ -53,6 +53,10 @@ def _open(keeper: Keeper, ask: Mapping[str, Any]) -> Any:
     )
 
 
+def _token(keeper: Keeper, ask: Mapping[str, Any]) -> Any:
+    return keeper.token(wire.text(ask, "column"), wire.text(ask, "value"))
+
+
 def _wrapped(keeper: Keeper, ask: Mapping[str, Any]) -> Any:
     return [list(pair) for pair in keeper.wrapped(wire.bytes_list(ask, "names")).items()]
 
@@ -66,7 +70,12 @@ def _adopt(keeper: Keeper, ask: Mapping[str, Any]) -> Any:
     return [adopted.subjects, list(adopted.refused)]
 
 
-_AT_ONCE: Mapping[str, Ask] = {"seal": _seal, "open": _open, "wrapped": _wrapped}
+_AT_ONCE: Mapping[str, Ask] = {
+    "seal": _seal,
+    "open": _open,
+    "token": _token,
+    "wrapped": _wrapped,
+}
 _BESIDE: Mapping[str, Ask] = {"enrol": _enrol, "adopt": _adopt}
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from kulla.kernel.canonical import Value, encode
 from kulla.kernel.rows import Rows, RowsByKey
@@ -21,10 +21,20 @@ Role = Literal["citizen", "clerk", "operator", "analyst", "custodian"]
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who asks: a role, and the subject id (32 hex digits for a person, a name for an operator)."""
+    """Who asks: a role, and the subject id (32 hex digits for a person, a name for an operator).
+
+    `behalf` is the subject of a person whom a citizen acts for (their child, or who gave them a
+    power of attorney), '' for oneself. The scribe's Authority sees whether they may.
+    """
 
     role: Role
     subject: str
+    behalf: str = ""
+
+    @property
+    def whom(self) -> str:
+        """The subject whom the act concerns: the person acted for, or the actor."""
+        return self.behalf or self.subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +42,8 @@ class Command:
     """A wish to act.
 
     `id` is 16 bytes of the client's choice; `names` are SHA-256 names of the blobs (wrapped keys,
-    files) that a quorum must hold before an act of this command counts.
+    files) that a quorum must hold before an act of this command counts. `assertion` is what a
+    member of staff signed with their passkey over `key()`, so it is no part of that.
     """
 
     service: str
@@ -41,6 +52,7 @@ class Command:
     actor: Actor
     data: Mapping[str, Value]
     names: tuple[bytes, ...] = ()
+    assertion: bytes = b""
 
     def key(self) -> bytes:
         """32 bytes that only this person with this very command can produce.
@@ -48,19 +60,22 @@ class Command:
         A repeat has the same key and gets the same answer; another person, or another wish under
         the same id, has another key.
         """
-        return hashlib.sha256(
-            encode(
-                [
-                    self.id,
-                    self.actor.role,
-                    self.actor.subject,
-                    self.service,
-                    self.name,
-                    self.data,
-                    list(self.names),
-                ]
-            )
-        ).digest()
+        return hashlib.sha256(self.wish()).digest()
+
+    def wish(self) -> bytes:
+        """The bytes that `key` is the SHA-256 of: the whole command but for the assertion."""
+        meant: list[Value] = [
+            self.id,
+            self.actor.role,
+            self.actor.subject,
+            self.service,
+            self.name,
+            self.data,
+            list(self.names),
+        ]
+        if self.actor.behalf:
+            meant.append(self.actor.behalf)
+        return encode(meant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +87,7 @@ class Asked:
     data: Mapping[str, Value]
     at_ms: int
     key: bytes
+    assertion: bytes = b""
 
     def fresh_id(self, number: int = 0) -> str:
         """A new id (32 hex digits) for the `number`-th thing that this command makes."""
@@ -106,7 +122,9 @@ class Act:
     """An accepted act as `apply` and the journal see it.
 
     `position` counts all acts of the tower over all epochs, from 0. `at_ms` is the scribe's clock
-    when it was accepted. `command` is the key of the command that it came from.
+    when it was accepted. `command` is the key of the command that it came from. `assertion` is what
+    a member of staff signed over that key and `wish` the command's bytes (Command.wish); both stand
+    in the first act of a command of staff and are empty elsewhere.
     """
 
     position: int
@@ -117,6 +135,8 @@ class Act:
     actor: Actor
     command: bytes
     data: Mapping[str, Any]
+    assertion: bytes = b""
+    wish: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +149,17 @@ class CommandType:
 
 @dataclass(frozen=True, slots=True)
 class ActType:
-    """How one kind of act changes registers; `upcasters[v]` turns data of version v into v + 1."""
+    """How one kind of act changes registers; `upcasters[v]` turns data of version v into v + 1.
+
+    `noted`: whether registers.parties keeps whose act it was; not where the service's rows do.
+    """
 
     apply: Callable[[RowsByKey, Act], None]
     version: int = 1
     upcasters: Mapping[int, Callable[[Mapping[str, Any]], Mapping[str, Any]]] = field(
         default_factory=dict
     )
+    noted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,3 +175,26 @@ class Service:
     acts: Mapping[str, ActType]
     without_quorum: Literal["refuse", "hold"] = "refuse"
     hold_max: int = 10_000
+
+
+class Authority(Protocol):
+    """Sees whether an actor may act in the role, or for the person, that their command names.
+
+    Policies trust the actor; this is where the trust comes from. Pure over the rows it reads.
+    """
+
+    def refuse(self, rows: Rows, asked: Asked, service: str) -> Refusal | None:
+        """Why the command must not even be looked at, or None.
+
+        Asked before `gather`, for every role but a citizen who acts for themself.
+        """
+        ...
+
+    def doubt(self, rows: RowsByKey, act: Act) -> str:
+        """Why an act that is replayed should never have been accepted, or ''."""
+        ...
+
+
+def needs_authority(actor: Actor) -> bool:
+    """Whether an Authority is asked at all: not for a citizen who acts for themself."""
+    return actor.role != "citizen" or actor.behalf != ""

@@ -67,6 +67,14 @@ class TowerEdge(Protocol):
         """Make `count` new subjects with keys: (subject id, name of its wrapped key)."""
         ...
 
+    def token(self, column: str, value: str) -> bytes:
+        """32 bytes that stand for a value in an index: keyed, with a key of its own a column.
+
+        For values that are unique by nature (a mail address, a personal number), in one spelling:
+        the caller normalises. The same on every home of the country.
+        """
+        ...
+
     def witnessing(self) -> Witnessing:
         """The newest that is known of the watermark."""
         ...

@@ -6,9 +6,10 @@ Reading it opens nothing; `check` says what is missing, with the remedy, before 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from kulla.kernel.errors import KullaError
 
@@ -35,13 +36,51 @@ DEFAULT_LIMITS: Final[Mapping[str, Limit]] = {
     # Attempts to sign in, and receipts handed in to be checked, per address.
     "sign_in": Limit(per_minute=30, burst=30),
     "check": Limit(per_minute=60, burst=30),
+    # Calls of the API with one token.
+    "token": Limit(per_minute=600, burst=120),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Oidc:
+    """The provider of the national e-ID, and how this home is known to it.
+
+    `name` is what its button says. The secret comes from the environment, or from a file that its
+    owner alone may read; a provider that knows clients by PKCE alone needs none.
+    """
+
+    issuer: str
+    client_id: str
+    name: str
+    secret_text: str = field(default="", repr=False)
+    secret_file: Path | None = None
+
+    def secret(self) -> str:
+        """The secret, '' for a client without one. Raises Misconfigured."""
+        if self.secret_text or self.secret_file is None:
+            return self.secret_text
+        place = str(self.secret_file)
+        try:
+            if self.secret_file.stat().st_mode & 0o077:
+                raise Misconfigured(
+                    "others may read the secret of the e-ID.",
+                    place=place,
+                    remedy="chmod 600 it, and ask the provider for a new secret.",
+                )
+            return self.secret_file.read_text("ascii").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise Misconfigured(
+                "the secret of the e-ID can't be read.",
+                place=place,
+                remedy="Write it there, readable by the portal alone, or set KULLA_OIDC_SECRET.",
+            ) from error
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
     """The portal's settings. Paths are None where the tower did not set them.
 
+    `public_url` is where people open the site, '' where the tower did not say.
     `proxies` are the addresses whose X-Forwarded-For and X-Forwarded-Proto are believed.
     """
 
@@ -55,8 +94,10 @@ class Configuration:
     bench: bool
     tls: bool
     hosts: tuple[str, ...]
+    public_url: str
     proxies: frozenset[str]
     limits: Mapping[str, Limit]
+    oidc: Oidc | None = None
 
 
 def read_configuration(environ: Mapping[str, str]) -> Configuration:
@@ -79,8 +120,10 @@ def read_configuration(environ: Mapping[str, str]) -> Configuration:
         bench=_flag(environ, "KULLA_BENCH"),
         tls=_flag(environ, "KULLA_TLS"),
         hosts=listed("KULLA_HOSTS") or ("localhost", "127.0.0.1", "[::1]"),
+        public_url=environ.get("KULLA_PUBLIC_URL", ""),
         proxies=frozenset(listed("KULLA_PROXIES")),
         limits=_limits(listed("KULLA_LIMITS")),
+        oidc=_oidc(environ),
     )
 
 
@@ -98,6 +141,39 @@ def check(configuration: Configuration) -> None:
     for name, value in needed.items():
         if value is None:
             raise Misconfigured("this setting is missing.", place=name, remedy="Set it to a path.")
+    if configuration.oidc is not None:
+        configuration.oidc.secret()
+
+
+def _oidc(environ: Mapping[str, str]) -> Oidc | None:
+    """The provider of the e-ID, None where no issuer is set."""
+    issuer, client_id = (
+        environ.get("KULLA_OIDC_ISSUER", ""),
+        environ.get("KULLA_OIDC_CLIENT_ID", ""),
+    )
+    if not issuer:
+        return None
+    parts = urlsplit(issuer)
+    near = parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1", "::1")
+    if not parts.hostname or not (parts.scheme == "https" or near) or parts.query or parts.fragment:
+        raise Misconfigured(
+            f"{issuer!r} can't be the issuer of an e-ID.",
+            place="KULLA_OIDC_ISSUER",
+            remedy="Write its https address, as its ID tokens say it.",
+        )
+    if not client_id:
+        raise Misconfigured(
+            "the e-ID's provider does not know this site.",
+            place="KULLA_OIDC_CLIENT_ID",
+            remedy="Ask it for a client id, and write it into home.toml, [oidc] client_id.",
+        )
+    return Oidc(
+        issuer,
+        client_id,
+        environ.get("KULLA_OIDC_NAME", "") or parts.hostname,
+        environ.get("KULLA_OIDC_SECRET", ""),
+        Path(environ["KULLA_OIDC_SECRET_FILE"]) if environ.get("KULLA_OIDC_SECRET_FILE") else None,
+    )
 
 
 def _flag(environ: Mapping[str, str], name: str) -> bool:

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from kulla.portal.demo import name_of
+from kulla.portal.sign_in.entering import shown_name
 
 
 def every_page(request: HttpRequest) -> dict[str, Any]:
@@ -17,9 +18,11 @@ def every_page(request: HttpRequest) -> dict[str, Any]:
     query = request.GET.copy()
     query["lang"] = other
     actor = getattr(request, "actor", None)
+    acting = getattr(request, "acting_for", None)
     return {
         "actor": actor,
-        "actor_name": name_of(actor.subject) if actor else "",
+        "actor_name": (name_of(actor.subject) or shown_name(request)) if actor else "",
+        "acting_for": acting.chosen() if actor and acting else None,
         "demo": settings.KULLA.demo,
         "language": language,
         "other_language": other,

@@ -8,6 +8,8 @@ from django.db import connections
 from django.db.models import Model
 
 from kulla.kernel.errors import KullaError
+from kulla.portal import holds, letters
+from kulla.portal.sign_in import tables
 
 SESSIONS = "sessions"
 
@@ -48,3 +50,9 @@ def prepare_sessions() -> None:
         )
         cursor.execute("CREATE INDEX IF NOT EXISTS session_subject ON session (subject)")
         cursor.execute("CREATE INDEX IF NOT EXISTS session_ends ON session (ends_s)")
+        for statement in (holds.TABLE, *holds.INDEXES):
+            cursor.execute(statement)
+        cursor.execute(letters.TABLE)
+        cursor.execute(letters.INDEX)
+        for statement in tables.TABLES:
+            cursor.execute(statement)

@@ -1,4 +1,4 @@
-"""The sign-in of the demo country: made-up people, one press each. Nowhere else does it exist."""
+"""The made-up people of the demo country, whom anybody may be. Nowhere else do they exist."""
 
 from __future__ import annotations
 
@@ -6,32 +6,32 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from django.conf import settings
-from django.http import Http404, HttpResponse
-from django.middleware.csrf import rotate_token
-from django.shortcuts import redirect, render
-from django.utils.http import url_has_allowed_host_and_scheme
-from django.views.decorators.debug import sensitive_variables
 
 from kulla.kernel.service import Role
 from kulla.portal.configuration import Misconfigured
-from kulla.portal.sessions import ROLE, SUBJECT, SessionStore
-from kulla.services.pages import PageRequest, open_to_all
+from kulla.services.accounts.demo_passkey import DemoPasskey
 
 _ROLES: Final = frozenset({"citizen", "clerk", "operator", "analyst", "custodian"})
 _SHOWN_MAX: Final = 24
+_WANTED_CHARS_MAX: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A made-up person: the subject id that the keeper gave, a name, a role, where they live."""
+    """A made-up person: the subject id that the keeper gave, a name, a role, where they live.
+
+    Of the staff also the key that they sign with, which the portal keeps in this country alone.
+    """
 
     subject: str
     name: str
     role: Role
     town: str = ""
+    passkey: DemoPasskey | None = None
+    mail: str = ""
 
 
 def read_people(path: Path) -> dict[str, Person]:
@@ -50,8 +50,15 @@ def read_people(path: Path) -> dict[str, Person]:
         ) from error
     for number, row in enumerate(rows):
         try:
-            person = Person(row["subject"], row["name"], row["role"], row.get("town", ""))
-        except (KeyError, TypeError, AttributeError) as error:
+            person = Person(
+                row["subject"],
+                row["name"],
+                row["role"],
+                row.get("town", ""),
+                DemoPasskey.of(row),
+                row.get("mail", ""),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise _unfit(path, number) from error
         if person.role not in _ROLES or not person.subject:
             raise _unfit(path, number)
@@ -75,50 +82,23 @@ def _people() -> dict[str, Person]:
 
 def name_of(subject: str) -> str:
     """The made-up name of a person who is signed in, '' outside the demo country."""
-    person = _people().get(subject) if settings.KULLA.demo else None
-    return person.name if person else ""
+    found = _people().get(subject) if settings.KULLA.demo else None
+    return found.name if found else ""
 
 
-@open_to_all(limit="sign_in")
-@sensitive_variables()
-def sign_in(request: PageRequest) -> HttpResponse:
-    """GET: the made-up people; POST `subject`: be one of them. Found only in the demo country."""
-    if not settings.KULLA.demo:
-        raise Http404
-    where = _safe_next(request)
-    if request.method == "POST":
-        person = _people().get(request.POST.get("subject", ""))
-        if person is None:
-            raise Http404
-        SessionStore.clear_expired()  # whoever comes sweeps: nothing else has to run for it
-        # A fresh session and a fresh form mark: nothing from before signs in with the person.
-        request.session.flush()
-        request.session[SUBJECT], request.session[ROLE] = person.subject, person.role
-        rotate_token(request)
-        return redirect(where)
-    wanted = request.GET.get("name", "").strip()[:100]
-    found = [person for person in _people().values() if wanted.casefold() in person.name.casefold()]
-    context = {
-        "people": found[:_SHOWN_MAX],
-        "more_count": max(0, len(found) - _SHOWN_MAX),
+def person(subject: str) -> Person | None:
+    """The made-up person with this subject id, or None; outside the demo country always None."""
+    return _people().get(subject) if settings.KULLA.demo else None
+
+
+def shown_people(wanted: str) -> dict[str, Any]:
+    """What the sign-in page says of the made-up people whose name has `wanted` in it."""
+    wanted = wanted.strip()[:_WANTED_CHARS_MAX]
+    found = [one for one in _people().values() if wanted.casefold() in one.name.casefold()]
+    citizens = [one for one in found if one.role == "citizen"]
+    return {
+        "people": citizens[:_SHOWN_MAX],
+        "staff": [one for one in found if one.role != "citizen"][:_SHOWN_MAX],
+        "more_count": max(0, len(citizens) - _SHOWN_MAX),
         "wanted": wanted,
-        "next": where,
     }
-    return render(request, "portal/sign_in.html", context)
-
-
-@open_to_all()
-def sign_out(request: PageRequest) -> HttpResponse:
-    """POST: end the session. GET does nothing, so that no picture on another site signs one out."""
-    if request.method == "POST":
-        request.session.flush()
-        rotate_token(request)
-    return redirect("/")
-
-
-def _safe_next(request: PageRequest) -> str:
-    where = request.POST.get("next") or request.GET.get("next") or "/"
-    safe = url_has_allowed_host_and_scheme(
-        where, allowed_hosts={request.get_host()}, require_https=request.is_secure()
-    )
-    return where if safe and where.startswith("/") else "/"

@@ -19,9 +19,10 @@ from django.utils.http import urlencode
 
 from kulla.kernel.errors import KullaError
 from kulla.portal import errors
+from kulla.portal.bearer import is_call
 from kulla.portal.edge import installed
 from kulla.portal.limits import Buckets
-from kulla.services.pages import Door, PageRequest
+from kulla.services.pages import KEPT_FIELD, Door, PageRequest
 
 _log = structlog.get_logger("kulla.portal")
 
@@ -64,20 +65,26 @@ class DoorsMiddleware:
         """Turn what a page raised into a page of words; the log gets places, never values."""
         if isinstance(error, _DJANGO_ANSWERS):
             return None
-        reference = installed().entropy.random_bytes(4).hex()
-        frames = traceback.extract_tb(error.__traceback__)[-4:]
-        match = request.resolver_match
-        _log.error(
-            "page failed",
-            reference=reference,
-            page=match.view_name if match else "",
-            error=type(error).__name__,
-            place=error.place if isinstance(error, KullaError) else "",
-            frames=[f"{frame.filename}:{frame.lineno}" for frame in frames],
-        )
+        reference = log_failure(request, error)
         if isinstance(error, KullaError | OperationalError):
             return errors.tower_unavailable(request, reference)
         return errors.fault(request, reference)
+
+
+def log_failure(request: HttpRequest, error: Exception) -> str:
+    """Note that a page or a call failed, by place and without values; returns its reference."""
+    reference = installed().entropy.random_bytes(4).hex()
+    frames = traceback.extract_tb(error.__traceback__)[-4:]
+    match = request.resolver_match
+    _log.error(
+        "page failed",
+        reference=reference,
+        page=match.view_name if match else "",
+        error=type(error).__name__,
+        place=error.place if isinstance(error, KullaError) else "",
+        frames=[f"{frame.filename}:{frame.lineno}" for frame in frames],
+    )
+    return reference
 
 
 def door_of(view: Callable[..., object]) -> Door:
@@ -94,6 +101,8 @@ def door_of(view: Callable[..., object]) -> Door:
 
 def spend(request: HttpRequest, door: Door) -> int:
     """Count this request to its person or address: 0, or the seconds after which to come back."""
+    if is_call(request.path_info):
+        return 0  # calls of the API are counted to their tokens (portal/api.py)
     buckets = _buckets()
     actor = getattr(request, "actor", None)
     if actor is not None:
@@ -105,6 +114,11 @@ def spend(request: HttpRequest, door: Door) -> int:
     if door.limit and request.method == "POST" and not wait_s:
         wait_s = buckets[door.limit].take(who)
     return wait_s
+
+
+def take(limit: str, who: str) -> int:
+    """Count one request to `who`: 0, or the seconds after which to come back."""
+    return _buckets()[limit].take(who)
 
 
 def address_of(request: HttpRequest) -> str:
@@ -133,4 +147,7 @@ def _buckets() -> Mapping[str, Buckets]:
 def _to_sign_in(request: PageRequest) -> HttpResponse:
     # A form's own address shows the form again when it is opened by a link.
     where = request.get_full_path()
-    return redirect(f"/sign-in?{urlencode({'next': where})}")
+    sign_in = f"/sign-in?{urlencode({'next': where})}"
+    if request.method == "POST" and KEPT_FIELD in request.POST:
+        return errors.signed_out(request, sign_in)
+    return redirect(sign_in)

@@ -10,6 +10,9 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from kulla.portal.bearer import is_call
+from kulla.portal.edge import installed
+from kulla.portal.kept_forms import BrowserKeptForms
 from kulla.services.pages import Door
 
 _KEPT_CHARS_MAX: Final = 20_000
@@ -30,17 +33,32 @@ def page(
     *,
     reference: str = "",
     again: bool = False,
+    onward: tuple[str, str] | None = None,
 ) -> HttpResponse:
-    """One error page; `again` offers to send the same form once more, with all that was typed."""
+    """One error page; `again` offers to send the same form once more, with all that was typed.
+
+    `onward` is the way on: an address, and the words of its button.
+    """
+    if is_call(request.path_info):
+        return _problem(request, status, title, said)
     context = {
         "title": title,
         "said": said,
         "reference": reference,
         "again": again,
+        "onward": onward,
         "kept": _kept(request) if again and request.method == "POST" else [],
         "is_form": request.method == "POST",
     }
     return render(request, "portal/error.html", context, status=status)
+
+
+def _problem(request: HttpRequest, status: int, title: str, said: Sequence[str]) -> HttpResponse:
+    """The same for a program that called the API."""
+    from kulla.portal.api_problems import tell
+    from kulla.services.calls import ApiProblem
+
+    return tell(request, ApiProblem(status, "page", title, " ".join(said)))
 
 
 def _kept(request: HttpRequest) -> list[tuple[str, str]]:
@@ -89,20 +107,43 @@ def form_not_ours(request: HttpRequest, reason: str = "") -> HttpResponse:
     """403: a form without the mark that shows it came from our own page."""
     del reason
     response = _over_limit(request)
-    return response or page(
-        request,
-        403,
-        _("We did not accept this form"),
-        [
-            _(
-                "The form did not show that it came from this site. That happens when cookies are "
-                "switched off, when you signed in or out in another window, or when another site "
-                "tried to send a form in your name."
-            ),
-            _("We did nothing with it: nothing was booked, changed or lost."),
-            _("Open the page again, fill in the form and send it."),
-        ],
-    )
+    if response is not None:
+        return response
+    said = [
+        _(
+            "The form did not show that it came from this site. That happens when cookies are "
+            "switched off, when you signed in or out in another window, or when another site "
+            "tried to send a form in your name."
+        ),
+        _("We did nothing with it: nothing was booked, changed or lost."),
+        _("Open the page again, fill in the form and send it."),
+    ]
+    forms = BrowserKeptForms(request, "", installed().entropy)
+    kept = forms.sealed_post()
+    onward = None
+    if kept:
+        said[-1] = _("Open the form again: what you typed is kept for you, and stands in it.")
+        onward = (request.path, _("Open the form again"))
+    response = page(request, 403, _("We did not accept this form"), said, onward=onward)
+    forms.put(response, kept)
+    return response
+
+
+def signed_out(request: HttpRequest, sign_in: str) -> HttpResponse:
+    """403: a form that was sent after its session had ended; what was typed waits for its person.
+
+    `sign_in` is the address that signs in and leads back to the form.
+    """
+    forms = BrowserKeptForms(request, "", installed().entropy)
+    kept = forms.sealed_post()
+    said = [_("Your session ended before the form was sent, so we did nothing with it.")]
+    if kept:
+        said.append(_("What you typed is kept, sealed, on this device: for one hour, for you."))
+        said.append(_("Sign in again, and the form opens with all that you typed."))
+    onward = (sign_in, _("Sign in"))
+    response = page(request, 403, _("You are not signed in any more"), said, onward=onward)
+    forms.put(response, kept)
+    return response
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
@@ -130,6 +171,7 @@ def too_big(request: HttpRequest) -> HttpResponse:
         [
             _("What you sent is bigger than anything that this site takes."),
             _("Nothing was changed and nothing was lost. Choose a smaller file."),
+            _("Go back with your browser: what you typed is usually still in the form."),
         ],
     )
 

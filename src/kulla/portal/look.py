@@ -39,6 +39,25 @@ def style(request: HttpRequest, name: str) -> HttpResponse:
     )
 
 
+@cache
+def script_address() -> str:
+    """The address of the script for passkeys, the only one: `/script/<hash>.js`."""
+    return f"/script/{hashlib.sha256(_file('passkey.js')).hexdigest()[:16]}.js"
+
+
+@open_to_all()
+def script(request: HttpRequest, name: str) -> HttpResponse:
+    """The script of this release, to be kept for ever; an old name is not found."""
+    del request
+    if f"/script/{name}.js" != script_address():
+        raise Http404
+    return HttpResponse(
+        _file("passkey.js"),
+        content_type="text/javascript; charset=utf-8",
+        headers={"Cache-Control": _FOR_EVER},
+    )
+
+
 @open_to_all()
 def icon(request: HttpRequest) -> HttpResponse:
     """The tower, for the browser's tab and the page's head."""
@@ -52,5 +71,6 @@ def icon(request: HttpRequest) -> HttpResponse:
 def robots(request: HttpRequest) -> HttpResponse:
     """Nothing of a person's is found by searching; the public pages may be."""
     del request
-    text = "User-agent: *\nDisallow: /appointments/\nDisallow: /receipts/\nDisallow: /acts\n"
+    closed = ("/appointments/", "/receipts/", "/acts", "/messages", "/mine")
+    text = "".join(["User-agent: *\n", *(f"Disallow: {address}\n" for address in closed)])
     return HttpResponse(text, content_type="text/plain", headers={"Cache-Control": _DAY})

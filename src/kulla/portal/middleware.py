@@ -12,23 +12,32 @@ from django.utils.cache import patch_vary_headers
 
 from kulla.kernel.service import Actor, Role
 from kulla.portal import errors
+from kulla.portal.acting import ActingForOthers
+from kulla.portal.bearer import is_call
 from kulla.portal.edge import installed
+from kulla.portal.holds import SlotHolds
+from kulla.portal.kept_forms import BrowserKeptForms
+from kulla.portal.people import RegisterPeople
 from kulla.portal.sessions import ROLE, SUBJECT
+from kulla.portal.sign_in.people import still_holds
+from kulla.portal.signing import SIGNING
 from kulla.services.pages import PageRequest
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
 _HEADERS: Final = {
-    # No script at all, nothing from elsewhere, nothing inline: what is injected does not run.
+    # One script of our own, nothing from elsewhere, nothing inline: what is injected does not run,
+    # and what runs can send nothing but the page's own form.
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
-        "base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "X-Frame-Options": "DENY",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Permissions-Policy": (
-        "camera=(), geolocation=(), microphone=(), payment=(), usb=(), browsing-topics=()"
+        "camera=(), geolocation=(), microphone=(), payment=(), usb=(), browsing-topics=(), "
+        "publickey-credentials-get=(self), publickey-credentials-create=(self)"
     ),
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -84,6 +93,8 @@ def language(handle: Handler) -> Handler:
     cookie = settings.LANGUAGE_COOKIE_NAME
 
     def answer(request: HttpRequest) -> HttpResponse:
+        if is_call(request.path_info):
+            return handle(request)  # programs ask by Accept-Language (portal/api.py)
         chosen = request.GET.get("lang") if request.META["QUERY_STRING"] else None
         kept = request.COOKIES.get(cookie, default)
         code = next((code for code in (chosen, kept) if code and code in known), default)
@@ -94,17 +105,22 @@ def language(handle: Handler) -> Handler:
         if response.get("Vary") != "Cookie":  # as it is wherever the session was asked
             patch_vary_headers(response, ("Cookie",))
         if chosen == code:
-            response.set_cookie(
-                cookie,
-                code,
-                max_age=_LANGUAGE_COOKIE_AGE_S,
-                secure=settings.KULLA.tls,
-                httponly=True,
-                samesite="Lax",
-            )
+            keep_language(response, code)
         return response
 
     return answer
+
+
+def keep_language(response: HttpResponse, code: str) -> None:
+    """Let this browser speak the language from the next page on."""
+    response.set_cookie(
+        settings.LANGUAGE_COOKIE_NAME,
+        code,
+        max_age=_LANGUAGE_COOKIE_AGE_S,
+        secure=settings.KULLA.tls,
+        httponly=True,
+        samesite="Lax",
+    )
 
 
 def tower(handle: Handler) -> Handler:
@@ -116,9 +132,20 @@ def tower(handle: Handler) -> Handler:
         page_request.tower = edges.tower
         page_request.clock = edges.clock
         page_request.entropy = edges.entropy
+        page_request.holds = SlotHolds(edges.clock)
+        page_request.signing = SIGNING
+        if is_call(request.path_info):
+            page_request.actor = None  # whoever's token comes: cookies count for nothing
+            return handle(request)
         session = request.session
         subject = session.get(SUBJECT) if session.session_key else None
+        if subject and session[ROLE] != "citizen" and not still_holds(subject, session[ROLE]):
+            session.flush()  # a role that was taken away ends its sessions at once
+            subject = None
         page_request.actor = Actor(cast(Role, session[ROLE]), subject) if subject else None
+        page_request.kept = BrowserKeptForms(request, subject or "", edges.entropy)
+        page_request.people = RegisterPeople(edges.tower, page_request.actor)
+        page_request.acting_for = ActingForOthers(page_request)
         return handle(request)
 
     return answer

@@ -1,4 +1,4 @@
-"""The portal's own pages: home, status, health, and the empty page that speed is measured by."""
+"""The portal's own pages: status, health, and the empty page that speed is measured by."""
 
 from __future__ import annotations
 
@@ -10,12 +10,6 @@ from kulla.kernel.errors import KullaError
 from kulla.kernel.tower import Witnessing
 from kulla.portal.trust import check_pages, current_policy
 from kulla.services.pages import PageRequest, open_to_all
-
-
-@open_to_all()
-def home(request: PageRequest) -> HttpResponse:
-    """What Kulla is here, and what can be done."""
-    return render(request, "portal/home.html", {"witnessing": _witnessing(request)})
 
 
 @open_to_all()

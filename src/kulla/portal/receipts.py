@@ -17,7 +17,7 @@ from kulla.kernel.errors import KullaError
 from kulla.portal.checking import act_template
 from kulla.portal.edge import TowerUnavailable
 from kulla.portal.trust import check_address, embassies_with_pages, leaf_of
-from kulla.services.pages import PageRequest, open_to, signed_in
+from kulla.services.pages import PageRequest, open_to
 
 
 class NotWitnessedYet(KullaError):
@@ -94,12 +94,16 @@ def _receipt(request: PageRequest, position: int) -> bytes:
             place=f"position {position}",
             remedy="Ask again in a moment.",
         )
-    try:
-        return request.tower.receipt(position, signed_in(request).subject)
-    except TowerUnavailable:
-        raise
-    except KullaError as error:
-        raise Http404 from error
+    actor = request.acting_for.actor()
+    # An act that I did, or one of the person for whom I act.
+    for subject in dict.fromkeys((actor.subject, actor.whom)):
+        try:
+            return request.tower.receipt(position, subject)
+        except TowerUnavailable:
+            raise
+        except KullaError:
+            continue
+    raise Http404
 
 
 def _links(receipt: Receipt, position: int) -> Links | None:

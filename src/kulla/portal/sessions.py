@@ -19,6 +19,8 @@ from kulla.portal.edge import installed
 
 SUBJECT, ROLE = "subject", "role"
 _ID_BYTES = 32
+NOBODYS_LIFE_S = 3600
+"""A session before anybody signed in holds a code or a challenge, and anybody can ask for one."""
 
 
 class SessionStore(SessionBase):
@@ -36,6 +38,30 @@ class SessionStore(SessionBase):
         with connections[SESSIONS].cursor() as cursor:
             cursor.execute("DELETE FROM session WHERE subject = %s", [subject])
             return int(cursor.rowcount)
+
+    @classmethod
+    def all_of(cls, subject: str) -> list[tuple[bytes, int, str]]:
+        """(hash of the id, when it ends in s, how it began) of each session of a person."""
+        with connections[SESSIONS].cursor() as cursor:
+            cursor.execute(
+                "SELECT id_hash, ends_s, data FROM session WHERE subject = %s AND ends_s > %s",
+                [subject, _now_s()],
+            )
+            rows = cursor.fetchall()
+        return [(bytes(key), ends_s, json.loads(data).get("how", "")) for key, ends_s, data in rows]
+
+    @classmethod
+    def end_one(cls, subject: str, id_hash: bytes) -> None:
+        """End one session of a person; nothing happens where it is not theirs."""
+        with connections[SESSIONS].cursor() as cursor:
+            cursor.execute(
+                "DELETE FROM session WHERE id_hash = %s AND subject = %s", [id_hash, subject]
+            )
+
+    @staticmethod
+    def hash_of(session_key: str) -> bytes:
+        """What stands in the file for the session with this id."""
+        return _id_hash(session_key)
 
     def load(self) -> dict[str, Any]:
         """What the session holds; nothing where it ended, was revoked or never was."""
@@ -73,6 +99,7 @@ class SessionStore(SessionBase):
             self.create()
             return
         data = self._get_session(no_load=must_create)  # type: ignore[attr-defined]
+        life_s = settings.SESSION_COOKIE_AGE if data.get(SUBJECT) else NOBODYS_LIFE_S
         written = [data.get(SUBJECT, ""), json.dumps(data), _id_hash(self.session_key)]
         with connections[SESSIONS].cursor() as cursor:
             if not must_create:
@@ -85,7 +112,7 @@ class SessionStore(SessionBase):
             try:
                 cursor.execute(
                     "INSERT INTO session (subject, data, id_hash, ends_s) VALUES (%s, %s, %s, %s)",
-                    [*written, _now_s() + settings.SESSION_COOKIE_AGE],
+                    [*written, _now_s() + life_s],
                 )
             except IntegrityError as error:
                 raise CreateError from error

@@ -16,7 +16,13 @@ DEBUG = False
 ALLOWED_HOSTS = list(KULLA.hosts)
 ROOT_URLCONF = "kulla.portal.urls"
 APPEND_SLASH = False
-INSTALLED_APPS = ["kulla.portal", "kulla.services.citizens", "kulla.services.appointments"]
+INSTALLED_APPS = [
+    "kulla.portal",
+    "kulla.services.accounts",
+    "kulla.services.citizens",
+    "kulla.services.messages",
+    "kulla.services.appointments",
+]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Headers first, so that errors have them too. Doors last: behind the CSRF check, in front of pages.
@@ -87,7 +93,7 @@ TIME_ZONE = "Europe/Tirane"
 # No page takes more than a receipt (at most 65,535 bytes of entry, in base64, and its proof).
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
-DATA_UPLOAD_MAX_NUMBER_FIELDS = 50
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 250  # closing a day has a field for each of its people
 DATA_UPLOAD_MAX_NUMBER_FILES = 1
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
 

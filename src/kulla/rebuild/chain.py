@@ -15,12 +15,16 @@ from kulla.journal.epochs import EPOCH_OPENED, SERVICE, EpochOpened, parse_epoch
 from kulla.journal.store import TileStore
 from kulla.kernel.errors import KullaError
 from kulla.kernel.rows import Table
-from kulla.kernel.service import Service
+from kulla.kernel.service import Authority, Service
 from kulla.rebuild.beside import opened_entries
 from kulla.rebuild.reading import EpochPlan, SourcesExhausted, read_verified
 from kulla.rebuild.replay import Replay, Replayed
 
-__all__ = ["EpochPlan", "SourcesExhausted", "read_opening", "rebuild_registers"]
+__all__ = ["EpochPlan", "RegistersAhead", "SourcesExhausted", "read_opening", "rebuild_registers"]
+
+
+class RegistersAhead(KullaError):
+    """The registers hold acts that the history to be replayed does not have."""
 
 
 def read_opening(plan: EpochPlan, keys: Mapping[bytes, JournalKey]) -> EpochOpened | None:
@@ -54,15 +58,23 @@ def rebuild_registers(
     on_names: Callable[[Sequence[bytes]], None] = lambda _: None,
     progress: Callable[[int], None] = lambda _: None,
     go_on: bool = False,
+    authority: Authority | None = None,
 ) -> Replayed:
     """Replay the epochs of `plans`, oldest first, into the registers behind `connection`.
 
     `own_store` gives the new home's own tile store of an origin, to which verified entries are
     copied. `on_names` is told the blobs that entries name, as they come. `progress` is told
     positions. A rebuild that was stopped goes on where it was. Raises SourcesExhausted,
-    EntryDoesNotFit, or what a store raises.
+    EntryDoesNotFit, RegistersAhead, or what a store raises.
     """
-    replay = Replay(connection, tables, services, go_on=go_on)
+    acts = sum(plan.size for plan in plans)
+    replay = Replay(connection, tables, services, go_on=go_on, authority=authority, acts=acts)
+    end = max((plan.base + plan.size for plan in plans), default=0)
+    if replay.position > end:
+        raise RegistersAhead(
+            f"these registers hold {replay.position} acts, and {end} are to be replayed.",
+            remedy="They are of another try that adopted more: begin again with an empty file.",
+        )
     for plan in plans:
         start = max(0, replay.position - plan.base)
         if start >= plan.size > 0 and own_store is None:

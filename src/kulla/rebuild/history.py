@@ -7,6 +7,7 @@ adopted it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import structlog
 
@@ -14,6 +15,7 @@ from kulla.embassy.errors import EmbassyError
 from kulla.embassy.settle import Settlement, View, settle
 from kulla.journal.checkpoints import Checkpoint, verified_cosigners, verify_signed
 from kulla.journal.entries import JournalKey
+from kulla.journal.epochs import EpochOpened
 from kulla.journal.errors import JournalError, SignatureInvalid
 from kulla.journal.merkle import EMPTY_ROOT, verify_consistency
 from kulla.journal.policy_file import PolicyFile
@@ -72,15 +74,38 @@ def settle_log(
 
     `only` names the sources whose word counts (those that sealed). Raises NotSettled.
     """
-    views = []
+    views: dict[str, View] = {}
     for source in sources:
         if only is not None and source.name not in only:
             continue
         try:
-            views.append(view_of(source, policy, origin))
+            views[source.name] = _asked_by_name(view_of(source, policy, origin))
         except (EmbassyError, JournalError, HistoryUnclear) as error:
             log.warning("source can't say", source=source.name, origin=origin, error=str(error))
-    return settle(views, policy.n, policy.quorum_k)
+    while True:
+        try:
+            return settle(list(views.values()), policy.n, policy.quorum_k)
+        except _CantSay as error:
+            # Its tiles are damaged or false, or it went silent: it must not keep the others from
+            # settling. What remains may be too little, and then that is said.
+            log.warning("source can't say", source=error.place, origin=origin, error=error.message)
+            del views[error.place]
+
+
+class _CantSay(KullaError):
+    """The embassy at `place` does not show what it says it holds."""
+
+
+def _asked_by_name(view: View) -> View:
+    """The view, whose failures say whose they are."""
+
+    def root_at(size: int) -> bytes:
+        try:
+            return view.root_at(size)
+        except (EmbassyError, JournalError) as error:
+            raise _CantSay(str(error), place=view.embassy) from error
+
+    return View(view.embassy, view.checkpoint, root_at)
 
 
 def plan_history(
@@ -88,16 +113,21 @@ def plan_history(
     policy: PolicyFile,
     keys: Mapping[bytes, JournalKey],
     newest: Settlement,
+    settle_older: Callable[[str], Settlement] | None = None,
 ) -> list[EpochPlan]:
     """The plan to replay all epochs up to `newest`, oldest first.
 
-    `newest` is the settlement of the newest epoch that counts. Raises HistoryUnclear, NotSettled,
-    or what opening an epoch's first entry raises.
+    `newest` is the settlement of the newest epoch that counts. An epoch that was left empty says
+    nothing of the one before it: there the next epoch's first act counts, and where none is open
+    yet, what the embassies hold, as `settle_older` says for an origin; without it, as `sources` do
+    where so many answer that nothing acknowledged can lie beyond. Raises HistoryUnclear,
+    NotSettled, or what opening an epoch's first entry raises.
     """
     origins = [known.key.name for known in policy.logs]
     number = origins.index(newest.checkpoint.origin)
     ends: list[tuple[str, int, bytes]] = []
     size, root = newest.checkpoint.size, newest.checkpoint.root
+    adopted: dict[str, tuple[int, bytes]] = {}
     for at in range(number, -1, -1):
         origin = origins[at]
         ends.append((origin, size, root))
@@ -105,8 +135,11 @@ def plan_history(
             break
         stores = [(source.name, tiles_of(source, origin)) for source in sources]
         opening = read_opening(EpochPlan(origin, 0, size, root, stores), keys) if size else None
-        if opening is None:
-            settled = settle_log(sources, policy, origins[at - 1]).checkpoint
+        if opening is None and origins[at - 1] in adopted:
+            size, root = adopted[origins[at - 1]]
+        elif opening is None:
+            older = settle_older or partial(_settle_for_certain, sources, policy)
+            settled = older(origins[at - 1]).checkpoint
             size, root = settled.size, settled.root
         elif opening.old_origin != origins[at - 1]:
             raise HistoryUnclear(
@@ -116,6 +149,7 @@ def plan_history(
                 remedy="Keep all folders as they are and ask the custodians.",
             )
         else:
+            adopted = opening.adopted
             size, root = opening.adopted_size, opening.adopted_root
     plans: list[EpochPlan] = []
     base = 0
@@ -124,3 +158,31 @@ def plan_history(
         plans.append(EpochPlan(origin, base, size, root, stores))
         base += size
     return plans
+
+
+def _settle_for_certain(sources: Sequence[Source], policy: PolicyFile, origin: str) -> Settlement:
+    """Settle a log that nobody asked about, so nobody looks at whether it is certain either."""
+    settlement = settle_log(sources, policy, origin)
+    if not settlement.certain:
+        raise HistoryUnclear(
+            "the epoch after it was left empty, and too few embassies say how far this one went.",
+            place=origin,
+            remedy="Reach more embassies, by network or by their folders, then try again.",
+        )
+    return settlement
+
+
+def opening_of(plans: Sequence[EpochPlan], succession: bytes) -> EpochOpened:
+    """What the first act of a new epoch says that stands on all of `plans`, oldest first.
+
+    `succession` is the custodians' note.
+    """
+    *earlier, old = plans
+    before: list[tuple[str, int, bytes]] = []
+    empty = old.size == 0
+    for plan in reversed(earlier):
+        if not empty:
+            break
+        before.append((plan.origin, plan.size, plan.root))
+        empty = plan.size == 0
+    return EpochOpened(old.origin, old.size, old.root, succession, tuple(before))

@@ -17,9 +17,9 @@ from kulla.journal.entries import OpenedEntry, parse_act, parse_entry
 from kulla.journal.errors import JournalError
 from kulla.kernel.errors import KullaError
 from kulla.kernel.rows import Table
-from kulla.kernel.service import Act, Actor, Service
+from kulla.kernel.service import Act, Actor, Authority, Service, needs_authority
 from kulla.registers.apply import apply_act, list_case
-from kulla.registers.bulk import BulkRows
+from kulla.registers.bulk import BulkRows, marks_for
 from kulla.registers.own import TOWER, applied, note_applied
 
 ROWS_PER_TRANSACTION = 200_000
@@ -27,6 +27,10 @@ ROWS_PER_TRANSACTION = 200_000
 
 class EntryDoesNotFit(KullaError):
     """An entry is in the journal, but what it holds can't be opened or read."""
+
+
+class NotAllowed(KullaError):
+    """An act of somebody who was not allowed it: only a scribe with another will writes one."""
 
 
 class Opens(Protocol):
@@ -62,9 +66,14 @@ class Replay:
         services: Mapping[str, Service],
         *,
         go_on: bool = False,
+        authority: Authority | None = None,
+        acts: int | None = None,
     ) -> None:
+        """`acts` is how many there will be, where that is known."""
+        self._authority = authority
         self._connection = connection
-        self._rows = BulkRows(connection, tables)
+        marks = {} if acts is None else {"marks": marks_for(acts)}
+        self._rows = BulkRows(connection, tables, **marks)
         self._services = {**services, TOWER.name: TOWER}
         self._go_on = go_on
         self.report = Replayed()
@@ -147,6 +156,8 @@ class Replay:
             self.report.acts += 1
             return _names_of(entry)
         try:
+            if self._authority is not None and needs_authority(act.actor):
+                self._see_authority(self._authority, act)
             apply_act(self._services, self._rows, act)
         except Exception as error:
             self._rows.take_back()
@@ -155,6 +166,17 @@ class Replay:
         self._rows.keep()
         self.report.acts += 1
         return opened.names
+
+    def _see_authority(self, authority: Authority, act: Act) -> None:
+        """Raise NotAllowed for an act that should never have been accepted.
+
+        What staff signed stands in the first act of a command; the others stand right behind it
+        (note_command sees to that). The tower's own acts are signed for in another way.
+        """
+        is_first = self._rows.get("kulla_command", act.command) is None
+        doubt = authority.doubt(self._rows, act) if is_first and act.service != TOWER.name else ""
+        if doubt:
+            raise NotAllowed(doubt, place=f"position {act.position}")
 
     def _commit(self, position: int) -> None:
         note_applied(self._rows, position)

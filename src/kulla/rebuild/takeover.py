@@ -64,6 +64,31 @@ def newest_policy(trusted: PolicyFile, offered: Iterable[bytes]) -> PolicyFile:
     return best
 
 
+def bring_up_to_date(
+    clients: Mapping[str, EmbassyClient], newest: PolicyFile, offered: Iterable[bytes]
+) -> None:
+    """Bring `newest` to the embassies that missed it, and the versions before it that others offer.
+
+    An embassy that was away during a takeover knows neither the log that is to be sealed now nor
+    who may follow it, and it takes versions one by one. What can't be brought is logged: whether
+    enough embassies are left shows in the steps that follow.
+    """
+    versions = {newest.version: newest.render()}
+    for data in offered:
+        try:
+            versions.setdefault(parse_policy(data).version, data)
+        except JournalError:
+            continue
+    for name, client in clients.items():
+        try:
+            pinned = parse_policy(client.policy(), place=name).version
+            for version in range(pinned + 1, newest.version + 1):
+                if version in versions:
+                    client.set_policy(versions[version])
+        except (EmbassyError, JournalError) as error:
+            log.warning("policy not brought", embassy=name, error=str(error))
+
+
 def succession_of(
     policy: PolicyFile,
     new_log: VerifierKey,

@@ -12,6 +12,7 @@ from typing import Any
 from kulla.kernel.errors import KullaError
 from kulla.kernel.rows import RowsByKey
 from kulla.kernel.service import Act, Service
+from kulla.registers.parties import note_parties
 
 Services = Mapping[str, Service]
 
@@ -54,14 +55,21 @@ def upcast(services: Services, act: Act) -> tuple[Any, Act]:
         act.actor,
         act.command,
         data,
+        act.assertion,
+        act.wish,
     )
 
 
 def apply_act(services: Services, rows: RowsByKey, act: Act) -> None:
-    """Change the registers by one act, and note its command. Raises whatever `apply` raises."""
+    """Change the registers by one act; note its command and whom it concerns.
+
+    Raises whatever `apply` raises.
+    """
     kind, act = upcast(services, act)
     kind.apply(rows, act)
     note_command(rows, act)
+    if kind.noted:
+        note_parties(rows, act)
 
 
 def note_command(rows: RowsByKey, act: Act) -> None:

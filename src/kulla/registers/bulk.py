@@ -30,13 +30,16 @@ class BulkRows:
     Not for two threads. The file is as the last `flush` left it; until then changes are in memory.
     """
 
-    def __init__(self, connection: sqlite3.Connection, tables: Iterable[Table]) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, tables: Iterable[Table], marks: int = _MARKS
+    ) -> None:
+        """`marks`, a power of two, is the room for keys; see `marks_for`."""
         self._execute = connection.execute
         self._executemany = connection.executemany
         self._statements = {table.name: Statements(table) for table in tables}
         self._names = {name: found.names for name, found in self._statements.items()}
         # One for all tables: where two use one key, that costs a look and nothing else.
-        written = WrittenKeys()
+        written = WrittenKeys(marks)
         self._written = {
             name: written if self._is_empty(name) else None for name in self._statements
         }
@@ -116,6 +119,14 @@ class BulkRows:
 
 
 _key_of: Final[Callable[[Cells], Any]] = itemgetter(0)
+
+
+def marks_for(acts: int) -> int:
+    """How many marks a replay of so many acts needs: some twenty for each key that it may write.
+
+    A short replay must not clear memory for a long one.
+    """
+    return min(_MARKS, max(2**12, 1 << (64 * acts).bit_length()))
 
 
 class WrittenKeys:

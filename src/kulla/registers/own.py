@@ -9,6 +9,7 @@ from kulla.journal.epochs import parse_epoch_opened, parse_succession
 from kulla.kernel.errors import KullaError
 from kulla.kernel.rows import Column, RowsByKey, Table
 from kulla.kernel.service import Act, ActType, Service
+from kulla.registers.parties import PARTY
 
 COMMAND = Table(
     "kulla_command",
@@ -41,7 +42,7 @@ EPOCH = Table(
 APPLIED = Table("kulla_applied", (Column("journal", "text"), Column("position", "int")))
 """One row: the position of the next act to apply. Changes with the acts, in their transaction."""
 
-OWN_TABLES = (COMMAND, CASE, EPOCH, APPLIED)
+OWN_TABLES = (COMMAND, CASE, EPOCH, APPLIED, PARTY)
 
 
 def _open_epoch(rows: RowsByKey, act: Act) -> None:

@@ -19,7 +19,19 @@ from kulla.journal.entries import act_plaintext
 from kulla.kernel.canonical import NotCanonical, Value
 from kulla.kernel.edges import Clock
 from kulla.kernel.errors import KullaError
-from kulla.kernel.service import Act, Actor, Asked, Command, NewAct, Refusal, Service
+from kulla.kernel.service import (
+    Act,
+    Actor,
+    Asked,
+    Authority,
+    Command,
+    CommandType,
+    Decision,
+    NewAct,
+    Refusal,
+    Service,
+    needs_authority,
+)
 from kulla.registers.apply import apply_act
 from kulla.registers.own import TOWER, note_applied
 from kulla.registers.sqlite import LiveRows
@@ -73,7 +85,8 @@ class Written:
 class BatchWriter:
     """Writes batches into one register file. The only writer there is; not for two threads.
 
-    `size` counts the entries of this epoch's log, `base` the positions before the epoch.
+    `size` counts the entries of this epoch's log, `base` the positions before the epoch. Without an
+    `authority` every actor is believed to be who they say.
     """
 
     def __init__(
@@ -86,6 +99,7 @@ class BatchWriter:
         *,
         base: int,
         size: int,
+        authority: Authority | None = None,
     ) -> None:
         connection.execute(_PENDING_SQL)
         self._connection = connection
@@ -93,6 +107,7 @@ class BatchWriter:
         self._services = {**services, TOWER.name: TOWER}
         self._seals = seals
         self._clock = clock
+        self._authority = authority
         self.base = base
         self.size = size
         self.set_aside: dict[str, str] = {}
@@ -173,8 +188,7 @@ class BatchWriter:
         size_before, count_before = self.size, len(fresh)
         self._connection.execute("SAVEPOINT command")
         try:
-            asked = Asked(command.name, command.actor, command.data, at_ms, key)
-            decision = kind.decide(asked, kind.gather(self._rows, asked))
+            decision = self._decided(command, kind, key, at_ms)
             if isinstance(decision, Refusal):
                 outcome = Outcome("refused", self.end, code=decision.code, detail=decision.detail)
             else:
@@ -196,6 +210,14 @@ class BatchWriter:
         self._connection.execute("RELEASE command")
         return outcome
 
+    def _decided(self, command: Command, kind: CommandType, key: bytes, at_ms: int) -> Decision:
+        asked = Asked(command.name, command.actor, command.data, at_ms, key, command.assertion)
+        if self._authority is not None and needs_authority(command.actor):
+            refusal = self._authority.refuse(self._rows, asked, command.service)
+            if refusal is not None:
+                return refusal
+        return kind.decide(asked, kind.gather(self._rows, asked))
+
     def _accept(
         self,
         command: Command,
@@ -204,8 +226,18 @@ class BatchWriter:
         at_ms: int,
     ) -> bytes:
         kind = self._services[command.service].acts[act.name]
+        signed = bool(command.assertion) and self._rows.get("kulla_command", key) is None
         accepted = Act(
-            self.end, command.service, act.name, kind.version, at_ms, command.actor, key, act.data
+            self.end,
+            command.service,
+            act.name,
+            kind.version,
+            at_ms,
+            command.actor,
+            key,
+            act.data,
+            command.assertion if signed else b"",
+            command.wish() if signed else b"",
         )
         plaintext = act_plaintext(
             accepted.service,
@@ -216,6 +248,9 @@ class BatchWriter:
             accepted.actor.subject,
             accepted.command,
             accepted.data,
+            behalf=accepted.actor.behalf,
+            assertion=accepted.assertion,
+            wish=accepted.wish,
         )
         entry = self._seals.seal(plaintext, act.names)
         apply_act(self._services, self._rows, accepted)

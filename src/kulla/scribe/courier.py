@@ -25,6 +25,7 @@ from kulla.embassy.errors import (
     EmbassyError,
     ForkRefused,
     LogSealed,
+    Refused,
     Unreachable,
 )
 from kulla.journal.errors import JournalError
@@ -58,7 +59,9 @@ class Blobs(Protocol):
 class Delivery:
     """The steps that bring one embassy to a round's size; remembers where the embassy stands.
 
-    With a `stream` rounds may be under way there; without one each is brought by itself.
+    With a `stream` rounds may be under way there; without one each is brought by itself. `policy`
+    is home's policy file: an embassy that was away during the takeover learns from it that this
+    log is the one that counts now.
     """
 
     def __init__(
@@ -68,8 +71,10 @@ class Delivery:
         journal: Log,
         blobs: Blobs,
         stream: Stream | None = None,
+        policy: bytes = b"",
     ) -> None:
         self._client = client
+        self._policy = policy
         self._mirror_key = mirror_key
         self._journal = journal
         self._blobs = blobs
@@ -107,6 +112,12 @@ class Delivery:
                 self._standing,
                 blobs=self,
             )
+        except Refused as error:
+            self._forget()
+            if error.status == 404 and self._policy:
+                # It names no such log; the next try shows whether it does now.
+                self._client.set_policy(self._policy)
+            raise
         except EmbassyError:
             self._forget()
             raise

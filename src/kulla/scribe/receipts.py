@@ -10,6 +10,7 @@ from kulla.journal.entries import Opener, parse_act
 from kulla.journal.receipts import build_receipt
 from kulla.kernel.errors import KullaError
 from kulla.kernel.service import Act
+from kulla.registers.parties import is_party
 
 
 class NoReceipt(KullaError):
@@ -79,8 +80,3 @@ class ReceiptDesk:
             if shelf.base <= position and (shelf.end is None or position < shelf.end):
                 return shelf
         return None
-
-
-def is_party(act: Act, subject: str) -> bool:
-    """Whether `subject` did the act, or it was done for them."""
-    return subject in (act.actor.subject, act.data.get("citizen"))

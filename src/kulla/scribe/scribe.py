@@ -92,8 +92,13 @@ class Scribe(Generic[Token]):
 
     @property
     def watermark(self) -> int:
-        """The position below which every act is confirmed."""
-        return self._writer.base + max(self._quorum.size, 0)
+        """The position below which every act is confirmed.
+
+        What an epoch adopted is confirmed once a quorum holds the epoch's first act, which says
+        so: until then another takeover might adopt less of it.
+        """
+        size = self._quorum.size
+        return self._writer.base + size if size > 0 else 0
 
     def take(self, asked: Sequence[tuple[Token, Command]]) -> list[tuple[Token, Answer]]:
         """Decide a batch, start its round, and return the replies that may go out at once."""

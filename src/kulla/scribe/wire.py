@@ -13,6 +13,7 @@ from kulla.kernel.tower import Answer, Witnessing
 ROLES = ("citizen", "clerk", "operator", "analyst", "custodian")
 ID_BYTES = 16
 NAMES_MAX = 600
+ASSERTION_BYTES_MAX = 4096
 
 
 class MalformedAsk(KullaError):
@@ -29,6 +30,8 @@ def command_map(command: Command) -> dict[str, Value]:
         "subject": command.actor.subject,
         "data": command.data,
         "names": list(command.names),
+        "behalf": command.actor.behalf,
+        "assertion": command.assertion,
     }
 
 
@@ -42,6 +45,8 @@ def parse_command(fields: Mapping[str, Any]) -> Command:
         ("subject", str),
         ("data", dict),
         ("names", list),
+        ("behalf", str),
+        ("assertion", bytes),
     ):
         if not isinstance(fields.get(name), kind):
             raise MalformedAsk(f"the field is missing or not {kind.__name__}.", place=name)
@@ -52,9 +57,17 @@ def parse_command(fields: Mapping[str, Any]) -> Command:
     names = fields["names"]
     if len(names) > NAMES_MAX or not all(isinstance(n, bytes) and len(n) == 32 for n in names):
         raise MalformedAsk("names are at most 600 SHA-256 hashes.", place="names")
-    actor = Actor(cast(Role, fields["role"]), fields["subject"])
+    if len(fields["assertion"]) > ASSERTION_BYTES_MAX:
+        raise MalformedAsk(f"an assertion has {ASSERTION_BYTES_MAX} bytes.", place="assertion")
+    actor = Actor(cast(Role, fields["role"]), fields["subject"], fields["behalf"])
     return Command(
-        fields["service"], fields["name"], fields["id"], actor, fields["data"], tuple(names)
+        fields["service"],
+        fields["name"],
+        fields["id"],
+        actor,
+        fields["data"],
+        tuple(names),
+        fields["assertion"],
     )
 
 

@@ -5,11 +5,11 @@ Services can't import the portal above them; the portal keeps the promises that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -26,6 +26,9 @@ COMMAND_FIELD: Final = "command"
 
 COMMAND_ID_BYTES: Final = 16
 
+KEPT_FIELD: Final = "kept"
+"""The hidden field by which a form is kept where it could not be carried out (KeptForms)."""
+
 UNAVAILABLE: Final[Mapping[str, Text]] = {
     "no-quorum": _(
         "Too few embassies answer at the moment, so nothing new could be made safe. "
@@ -40,6 +43,183 @@ UNAVAILABLE: Final[Mapping[str, Text]] = {
 UNAVAILABLE_OTHERWISE: Final[Text] = _("The part of Kulla that writes acts down does not answer.")
 
 
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A time that is kept for one person while they fill in its form, until `ends_s` (epoch)."""
+
+    slot: str
+    ends_s: int
+
+
+class Holds(Protocol):
+    """Times that are kept while forms are filled in. A courtesy: they may be lost with home.
+
+    The scribe alone decides who gets a time; a hold sees to it that people who fill in the form
+    for one and the same time hear of each other before and not after.
+    """
+
+    def take(self, slot: str, subject: str) -> Hold | None:
+        """Keep a time for a person for ten minutes; None where it is kept for another.
+
+        Asking again gives the same end: nobody keeps a time by reloading a page.
+        """
+        ...
+
+    def held_by_others(self, slots: Sequence[str], subject: str) -> frozenset[str]:
+        """Those of the times that are kept for others now."""
+        ...
+
+    def let_go(self, slot: str, subject: str) -> None:
+        """Stop keeping a time for this person."""
+        ...
+
+
+class Signing(Protocol):
+    """Has a member of staff sign a command with their passkey before the tower gets it."""
+
+    def begin(
+        self,
+        request: PageRequest,
+        command: Command,
+        *,
+        summary: Sequence[tuple[str, str]],
+        done: str,
+        back: str,
+    ) -> HttpResponse:
+        """Keep the command and go to the page that shows `summary` (label, value) and signs it.
+
+        Then `done` opens where it was accepted ('{first}' in it stands for `first_new_id`), else
+        `back`; the answer waits for `answer` on either.
+        """
+        ...
+
+    def answer(self, request: PageRequest) -> Answer | None:
+        """What became of the command that was signed last, once: the next call gives None."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ActedFor:
+    """A person for whom a citizen may act: their child, or who gave them a power of attorney.
+
+    `name` was opened for this page alone and is kept nowhere; `until_day` is '' or ISO.
+    """
+
+    subject: str
+    name: str
+    kind: str
+    until_day: str = ""
+
+
+class ActingFor(Protocol):
+    """For whom the person who is signed in may act, and whom they chose.
+
+    A page that acts takes its actor from `actor`; the scribe's Authority sees again whether the
+    relation stands when the command comes.
+    """
+
+    def people(self) -> Sequence[ActedFor]:
+        """Those for whom the person may act today, as the confirmed register says."""
+        ...
+
+    def chosen(self) -> ActedFor | None:
+        """Whom they chose to act for, while they still may; None: for themself."""
+        ...
+
+    def actor(self) -> Actor:
+        """Who acts on this page: the person signed in, on behalf of whom they chose."""
+        ...
+
+
+class KeptForms(Protocol):
+    """What was typed where it could not be carried out: kept for the same person, for an hour.
+
+    It lies sealed in the person's own browser and nowhere else. A form that has `mark` in a hidden
+    field KEPT_FIELD is kept by the portal also where the session ended before it was sent.
+    """
+
+    def mark(self, form: str) -> str:
+        """The hidden field of a form of this name: says whose it is, to this site alone."""
+        ...
+
+    def keep(self, response: HttpResponse, form: str, typed: Mapping[str, str]) -> None:
+        """Keep what was typed; what is too long for a browser to keep is not kept."""
+        ...
+
+    def typed(self, form: str) -> Mapping[str, str]:
+        """What this person typed into the form of this name and has not sent yet, else nothing."""
+        ...
+
+    def forget(self, response: HttpResponse) -> None:
+        """It was carried out: keep it no longer."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A person in the registers: an id that says nothing about them, and their name, opened."""
+
+    subject: str
+    name: str
+
+
+NAMES_MAX: Final = 120
+"""The most names that one page opens: those of a practitioner's day."""
+
+
+class People(Protocol):
+    """People as the staff who are signed in may look them up; each opening of a name is noted.
+
+    Every method may raise KullaError where the tower does not answer.
+    """
+
+    def find_by_number(self, number: str) -> Person | None:
+        """The person of this personal number, in any spelling; None where nobody has it."""
+        ...
+
+    def find(self, subject: str, reason: str) -> Person | None:
+        """The person of this subject id with their name opened, for this reason; None: unknown."""
+        ...
+
+    def names(self, subjects: Sequence[str], reason: str) -> Mapping[str, str]:
+        """Names by subject, for this reason; who has none that opens is left out.
+
+        For one list that somebody works through: at most NAMES_MAX of them are opened.
+        """
+        ...
+
+    def registering(self, name: str, command_id: bytes) -> Command:
+        """The command that brings a new person into the register; its data has their `subject`.
+
+        The keeper makes their key now: a command that is never sent leaves a key that nobody uses.
+        """
+        ...
+
+    def identifying(self, subject: str, number: str, document: str, command_id: bytes) -> Command:
+        """The command that a person with this document stood at the counter and has this number."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One thing that a service does for people, as the catalogue says it to everybody.
+
+    `name` is the end of its address. `needed` and `who` are lists of short sentences; `begin` is
+    the address where it starts. `words` are more words that people look for, in any language.
+    """
+
+    name: str
+    title: Text
+    summary: Text
+    needed: tuple[Text, ...]
+    who: tuple[Text, ...]
+    takes: Text
+    costs: Text
+    begin: str
+    begin_text: Text
+    words: str = ""
+
+
 class PageRequest(HttpRequest):
     """A request as the portal hands it to a page.
 
@@ -50,6 +230,11 @@ class PageRequest(HttpRequest):
     actor: Actor | None
     clock: Clock
     entropy: Entropy
+    holds: Holds
+    signing: Signing
+    people: People
+    acting_for: ActingFor
+    kept: KeptForms
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +297,20 @@ def first_new_id(command: Command) -> str:
 
 
 def ask(
-    request: PageRequest, service: str, name: str, command_id: bytes, data: Mapping[str, Value]
+    request: PageRequest,
+    service: str,
+    name: str,
+    command_id: bytes,
+    data: Mapping[str, Value],
+    *,
+    whom: str = "",
 ) -> tuple[Command, Answer]:
-    """Hand a command of the person who is signed in to the tower and wait for its answer."""
-    command = Command(service, name, command_id, signed_in(request), data)
+    """Hand a command of the person who is signed in to the tower and wait for its answer.
+
+    `whom` is the subject of the person it is done for; '' or their own: for themself.
+    """
+    actor = signed_in(request)
+    if whom and whom != actor.subject:
+        actor = Actor(actor.role, actor.subject, whom)
+    command = Command(service, name, command_id, actor, data)
     return command, request.tower.submit(command)

@@ -6,7 +6,10 @@ Everything goes in as commands, like anything else that a state remembers.
 from __future__ import annotations
 
 import json
+import os
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -16,11 +19,17 @@ from kulla.kernel.edges import Clock, Entropy
 from kulla.kernel.errors import KullaError
 from kulla.kernel.service import Actor, Command
 from kulla.kernel.tower import TowerEdge
+from kulla.services.accounts.demo_passkey import DemoPasskey
+from kulla.services.accounts.staff import FOUNDER
 from kulla.services.appointments.zones import offsets
 
 ZONE: Final = "Europe/Tirane"
 DAYS_AHEAD: Final = 28
 PEOPLE_PER_COMMAND: Final = 200
+NUMBERED_PEOPLE: Final = 24
+"""So many people, those on the first sign-in page, have a personal number."""
+ACCOUNTS_AT_ONCE: Final = 32
+MAIL_DOMAIN: Final = "demo.example"
 
 COUNTIES: Final = (
     ("Berat", ("Berat", "Kuçovë")),
@@ -53,6 +62,15 @@ FAMILY: Final = (
     "Berisha-Demo", "Çela-Demo", "Dervishi-Demo", "Frashëri-Demo", "Gjoka-Demo", "Hoxha-Demo",
     "Kola-Demo", "Leka-Demo", "Marku-Demo", "Prifti-Demo", "Shehu-Demo", "Toska-Demo",
 )  # fmt: skip
+STAFF: Final = (
+    ("Arta Gjini-Demo", "clerk", "Tiranë"),
+    ("Besnik Kodra-Demo", "clerk", "Durrës"),
+    ("Drita Zeka-Demo", "clerk", "Shkodër"),
+    ("Flamur Bardhi-Demo", "clerk", "Vlorë"),
+    ("Lindita Doda-Demo", "operator", "Tiranë"),
+    ("Petrit Vata-Demo", "operator", "Tiranë"),
+    ("Shpresa Lumi-Demo", "analyst", "Tiranë"),
+)
 MORNING: Final = (8 * 60, 12 * 60, 15)
 AFTERNOON: Final = (13 * 60, 16 * 60, 15)
 
@@ -94,6 +112,23 @@ def person_name(number: int) -> str:
     return f"{given} {FAMILY[number // len(GIVEN) % len(FAMILY)]}"
 
 
+def mail_of(name: str, number: int) -> str:
+    """The made-up mail address of the `number`-th person; no two people have the same.
+
+    Nothing arrives there: the domain is kept for examples (RFC 2606).
+    """
+    plain = unicodedata.normalize("NFKD", name.casefold().removesuffix("-demo"))
+    local = "".join(sign for sign in plain.replace(" ", ".") if sign == "." or sign.isalpha())
+    namesake = number // (len(GIVEN) * len(FAMILY))
+    local = local.encode("ascii", "ignore").decode()
+    return f"{local}{namesake + 1 if namesake else ''}@{MAIL_DOMAIN}"
+
+
+def number_of(number: int) -> str:
+    """The made-up personal number of the `number`-th person: D00000001K is the first one's."""
+    return f"D{number + 1:08d}K"
+
+
 def weekly_rule(periods: Sequence[tuple[int, int, int]]) -> list[list[int]]:
     """Monday to Friday, these periods (from minute, to minute, minutes a slot)."""
     return [[day, *period] for day in range(1, 6) for period in periods]
@@ -109,11 +144,24 @@ class Founding:
         self._operator = Actor("operator", "demo")
 
     def ask(
-        self, service: str, name: str, data: dict[str, Value], names: Sequence[bytes] = ()
+        self,
+        service: str,
+        name: str,
+        data: dict[str, Value],
+        names: Sequence[bytes] = (),
+        actor: Actor | None = None,
     ) -> None:
-        """One command of the operator. Raises DemoRefused where it is not accepted."""
+        """One command, of the operator unless `actor` is said.
+
+        Raises DemoRefused where it is not accepted.
+        """
         command = Command(
-            service, name, self._entropy.random_bytes(16), self._operator, data, tuple(names)
+            service,
+            name,
+            self._entropy.random_bytes(16),
+            actor or self._operator,
+            data,
+            tuple(names),
         )
         answer = self._tower.submit(command, wait_s=60)
         if answer.status != "accepted":
@@ -184,8 +232,74 @@ class Founding:
             self.ask("citizens", "register_many", {"citizens": citizens}, names)
         return rows
 
+    def accounts(self, rows: Sequence[dict[str, Any]], first: int = 0) -> None:
+        """Open an account for each of these people, with a mail address that joins their row."""
+        for number, row in enumerate(rows, first):
+            row["mail"] = mail_of(row["name"], number)
+        with ThreadPoolExecutor(ACCOUNTS_AT_ONCE) as pool:
+            # Each is a command of its own, by its own citizen; together they share batches.
+            for _ in pool.map(self._account, rows):
+                pass
+
+    def numbers(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Let clerks find the first of these people by a personal number (see `number_of`)."""
+        clerk = Actor("clerk", "demo")
+        for number, row in enumerate(rows[:NUMBERED_PEOPLE]):
+            data: dict[str, Value] = {
+                "subject": str(row["subject"]),
+                "number": self._tower.token("number", number_of(number)),
+                "document": "id-card",
+            }
+            self.ask("accounts", "identify", data, actor=clerk)
+
+    def _account(self, row: dict[str, Any]) -> None:
+        subject, mail = str(row["subject"]), str(row["mail"])
+        data: dict[str, Value] = {
+            "subject": subject,
+            "mail": self._tower.seal(subject, {"mail": mail})["mail"],
+            "mail_token": self._tower.token("mail", mail),
+            "language": "sq",
+        }
+        self.ask("accounts", "open", data, actor=Actor("citizen", subject))
+
+    def staff(self) -> list[dict[str, Any]]:
+        """Found the made-up staff; returns rows for the demo's sign-in page, with their passkeys.
+
+        From then on nothing is done in a staff role without a signature: it comes last.
+        """
+        rows: list[dict[str, Any]] = []
+        citizens: list[Value] = []
+        founders: list[Value] = []
+        enrolled = self._tower.enrol(len(STAFF))
+        for (subject, key), (name, role, town) in zip(enrolled, STAFF, strict=True):
+            passkey = DemoPasskey.make(self._entropy)
+            sealed = self._tower.seal(subject, {"name": name})["name"]
+            citizens.append({"subject": subject, "name": sealed, "key": key})
+            founders.append(
+                {
+                    "subject": subject,
+                    "role": role,
+                    "credential": passkey.credential,
+                    "public_key": passkey.public_key,
+                }
+            )
+            who = {"subject": subject, "name": name, "role": role, "town": town}
+            rows.append({**who, "passkey": passkey.fields()})
+        names = [key for _, key in enrolled]
+        self.ask("citizens", "register_many", {"citizens": citizens}, names)
+        self.accounts(rows)
+        custodian = Actor("custodian", FOUNDER)
+        self.ask("accounts", "found_staff", {"staff": founders}, actor=custodian)
+        return rows
+
 
 def write_people(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Write the made-up people where the demo's sign-in page reads them."""
-    path.write_text(json.dumps(rows, ensure_ascii=False, indent=1), encoding="utf-8")
-    path.chmod(0o600)
+    """Write the made-up people where the demo's sign-in page reads them; for the owner alone.
+
+    The staff's rows hold their passkeys' private keys, so it was never open to others meanwhile.
+    """
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.unlink(missing_ok=True)
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(json.dumps(rows, ensure_ascii=False, indent=1))
+    fresh.replace(path)

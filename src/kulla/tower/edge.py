@@ -29,7 +29,9 @@ def _or_unavailable() -> Iterator[None]:
 class HomeEdge:
     """The tower of one home (kernel.tower.TowerEdge). Safe to call from any thread."""
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, *, asker: str = "portal") -> None:
+        """`asker` stands in the keeper's log of openings."""
+        self._asker = asker
         clock = SystemClock()
         run_folder = home.run_folder()
         self._scribe = ScribeClient(run_folder, clock)
@@ -49,12 +51,17 @@ class HomeEdge:
     def open(self, subject: str, sealed: Mapping[str, bytes], reason: str) -> dict[str, str]:
         """See TowerEdge."""
         with _or_unavailable():
-            return dict(self._keeper.open(subject, sealed, PURPOSE, "portal", reason))
+            return dict(self._keeper.open(subject, sealed, PURPOSE, self._asker, reason))
 
     def enrol(self, count: int) -> Sequence[tuple[str, bytes]]:
         """See TowerEdge."""
         with _or_unavailable():
             return [(subject, name) for subject, name, _ in self._keeper.enrol(count)]
+
+    def token(self, column: str, value: str) -> bytes:
+        """See TowerEdge."""
+        with _or_unavailable():
+            return self._keeper.token(column, value)
 
     def witnessing(self) -> Witnessing:
         """See TowerEdge."""

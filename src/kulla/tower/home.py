@@ -26,6 +26,9 @@ from kulla.kernel.errors import KullaError
 
 SOCKET_PATH_MAX = 90
 
+DEMO_STAFF = "demo-staff.json"
+"""In a demo's recovery kit, and in a home made from it: the made-up staff with their passkeys."""
+
 
 class HomeBroken(KullaError):
     """A home's folder lacks a file or holds one that can't be used."""
@@ -106,6 +109,33 @@ class Home:
             ) from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError) as error:
             raise HomeBroken(f"home.toml can't be read ({error}).", place=str(path)) from error
+
+    def oidc(self) -> dict[str, str]:
+        """What home.toml says under [oidc]: issuer, client_id, name, secret_file; {} for no e-ID.
+
+        The secret itself is never there: it comes from KULLA_OIDC_SECRET or from `secret_file`, a
+        path below the home (keys/oidc.secret where that exists and nothing is said).
+        """
+        path = self.folder / "home.toml"
+        try:
+            found = tomllib.loads(path.read_text(encoding="utf-8")).get("oidc", {})
+        except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise HomeBroken(f"home.toml can't be read ({error}).", place=str(path)) from error
+        known = {"issuer", "client_id", "name", "secret_file"}
+        if not isinstance(found, dict) or not all(
+            name in known and isinstance(value, str) for name, value in found.items()
+        ):
+            raise HomeBroken(
+                "something under [oidc] is not known.",
+                place=str(path),
+                remedy="Write issuer, client_id, name and secret_file, each as text.",
+            )
+        default = self.folder / "keys" / "oidc.secret"
+        if found and "secret_file" in found:
+            found["secret_file"] = str((self.folder / found["secret_file"]).resolve())
+        elif found and default.exists():
+            found["secret_file"] = str(default.resolve())
+        return found
 
     def policy(self) -> PolicyFile:
         """The policy file, its custodians' signatures verified."""

@@ -55,7 +55,8 @@ def begin(home: Home, kit: Path, beginning: Beginning, entropy: Entropy) -> None
     """Make the home's folder and the recovery kit. Raises CountryExists where one is there.
 
     The kit is all that a new home needs beside the embassies: policy, custodians' keys, recovery
-    key, journal key, settings. It belongs off line, the custodians' keys each with its custodian.
+    key, journal key, index key, settings. It belongs off line, the custodians' keys each with its
+    custodian.
     """
     for folder in (home.folder, kit):
         if folder.exists() and any(folder.iterdir()):
@@ -74,7 +75,7 @@ def begin(home: Home, kit: Path, beginning: Beginning, entropy: Entropy) -> None
         name: _key(f"{beginning.tower}/custodian/{name}", entropy) for name in beginning.custodians
     }
     recovery_private, recovery_public = new_recovery_key(entropy)
-    journal_key = entropy.random_bytes(32)
+    journal_key, index_key = entropy.random_bytes(32), entropy.random_bytes(32)
     policy = first_policy(
         tower=beginning.tower,
         relying_party=beginning.relying_party,
@@ -98,11 +99,12 @@ def begin(home: Home, kit: Path, beginning: Beginning, entropy: Entropy) -> None
     write_secret(home.django_key, entropy.random_bytes(32).hex().encode())
     write_secret(home.folder / "begin", b"This country has not begun: its journal may be empty.\n")
     write_secret(kit / "journal.key", journal_key)
+    write_secret(kit / "index.key", index_key)
     write_secret(kit / "reader.key", reader_key.secret_text().encode())
     write_secret(kit / "recovery.key", recovery_private)
     for name, key in custodians.items():
         write_secret(kit / "custodians" / f"{name}.key", key.secret_text().encode())
-    keeper_folder.init(home.keeper, recovery_public, entropy)
+    keeper_folder.init(home.keeper, recovery_public, index_key, entropy)
 
 
 def _check_custodians(beginning: Beginning) -> None:

@@ -20,7 +20,13 @@ from kulla.tower.home import Home
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 SWITCH_S = 0.05
-OPERATORS_OWN = ("KULLA_LIMITS", "KULLA_PROXIES")
+OIDC = {
+    "issuer": "KULLA_OIDC_ISSUER",
+    "client_id": "KULLA_OIDC_CLIENT_ID",
+    "name": "KULLA_OIDC_NAME",
+    "secret_file": "KULLA_OIDC_SECRET_FILE",
+}
+OPERATORS_OWN = ("KULLA_LIMITS", "KULLA_PROXIES", "KULLA_OIDC_SECRET")
 
 
 def environment(home: Home, *, bench: bool = False) -> dict[str, str]:
@@ -40,7 +46,9 @@ def environment(home: Home, *, bench: bool = False) -> dict[str, str]:
     public = urlsplit(settings.public_url)
     if public.hostname:
         found["KULLA_HOSTS"] = ",".join(dict.fromkeys((public.hostname, *LOOPBACK)))
+    found["KULLA_PUBLIC_URL"] = settings.public_url
     found["KULLA_TLS"] = "1" if public.scheme == "https" else "0"
+    found |= {OIDC[name]: value for name, value in home.oidc().items()}
     for name in OPERATORS_OWN:
         if name in os.environ:
             found[name] = os.environ[name]

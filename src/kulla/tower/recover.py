@@ -23,7 +23,6 @@ from kulla.embassy.settle import Settlement
 from kulla.journal.checkpoints import add_signatures, parse_checkpoint
 from kulla.journal.entries import JournalKey
 from kulla.journal.epochs import (
-    EpochOpened,
     epoch_opened_data,
     parse_succession,
     verify_succession,
@@ -35,12 +34,13 @@ from kulla.journal.policy_file import PolicyFile, parse_policy, verify_policy_si
 from kulla.kernel.canonical import encode
 from kulla.kernel.edges import SystemClock, SystemEntropy
 from kulla.rebuild.chain import EpochPlan, rebuild_registers
-from kulla.rebuild.history import plan_history, settle_log
+from kulla.rebuild.history import opening_of, plan_history, settle_log
 from kulla.rebuild.replay import Replayed
 from kulla.rebuild.sources import FolderSource, HttpSource, Source
 from kulla.rebuild.takeover import (
     Sealed,
     TakeoverFailed,
+    bring_up_to_date,
     hand_over_policy,
     newest_policy,
     next_policy,
@@ -48,12 +48,15 @@ from kulla.rebuild.takeover import (
     succession_of,
 )
 from kulla.registers.sqlite import LiveRows, create_tables, open_registers
-from kulla.tower.home import Home, write_secret
+from kulla.services.accounts.authority import Authority
+from kulla.tower.home import DEMO_STAFF, Home, write_secret
 from kulla.tower.services import SERVICES, register_tables
 
 Progress = Callable[[str, int, int], None]
 EMBASSY_TIMEOUT_S = 10.0
 KEYS_AT_ONCE = 4000
+CREDENTIALS = ("mail.password", "oidc.secret")
+"""What an operator may have put into the kit after the country began; goes to the home's keys."""
 
 log = structlog.get_logger()
 
@@ -125,8 +128,10 @@ def take_over(
     verify_policy_signatures(kit_policy)
     reader = _read_key(kit / "reader.key")
     with _clients(kit_policy, reader) as clients:
-        policy = newest_policy(kit_policy, _offered(clients))
+        offered = list(_offered(clients))
+        policy = newest_policy(kit_policy, offered)
         plan = _decide(home, kit, policy, port, reason, clock.now_ms())
+        bring_up_to_date(clients, plan.old, offered)
         progress("sealing the old epoch", 0, len(clients))
         sealed = seal(clients, plan.note, parse_succession(plan.note), plan.old)
         # Only those that answered just now, the ones whose word was taken.
@@ -150,7 +155,7 @@ def take_over(
         )
         adopted_keys = _bring_keys(home, kit, sources, list(names), progress)
         _keep_checkpoints(home, plan.old, sealed, settlement)
-    opened = EpochOpened(origin, settlement.checkpoint.size, settlement.checkpoint.root, plan.note)
+    opened = opening_of(plans, plan.note)
     (home.folder / "opening").write_bytes(encode(epoch_opened_data(opened)))
     return TakeoverReport(
         epoch=len(plan.new.logs),
@@ -262,11 +267,23 @@ def _furnish(home: Home, kit: Path, plan: _Plan, port: int) -> None:
         write_secret(home.folder / "keys" / "reader.key", (kit / "reader.key").read_bytes())
         write_secret(home.folder / "keys" / "journal.key", (kit / "journal.key").read_bytes())
         write_secret(home.django_key, entropy.random_bytes(32).hex().encode())
-        settings = (kit / "home.toml").read_text(encoding="utf-8").splitlines()
-        lines = [f"port = {port}" if line.startswith("port =") else line for line in settings]
-        write_secret(home.folder / "home.toml", ("\n".join(lines) + "\n").encode())
+        settings = at_port((kit / "home.toml").read_text(encoding="utf-8"), port)
+        write_secret(home.folder / "home.toml", settings.encode())
+        for name in CREDENTIALS:
+            if (kit / name).exists():
+                write_secret(home.folder / "keys" / name, (kit / name).read_bytes())
     if not home.keeper.exists():
-        keeper_folder.init(home.keeper, (kit / "recovery.pub").read_bytes(), entropy)
+        recovery_public = (kit / "recovery.pub").read_bytes()
+        keeper_folder.init(home.keeper, recovery_public, (kit / "index.key").read_bytes(), entropy)
+    if (kit / DEMO_STAFF).exists() and not (home.folder / DEMO_STAFF).exists():
+        write_secret(home.folder / DEMO_STAFF, (kit / DEMO_STAFF).read_bytes())
+
+
+def at_port(settings: str, port: int) -> str:
+    """The text of home.toml with another port for the portal; the tables below it keep theirs."""
+    own, bracket, tables = settings.partition("\n[")
+    lines = [f"port = {port}" if line.startswith("port =") else line for line in own.splitlines()]
+    return "\n".join(lines) + "\n" + (bracket + tables).lstrip("\n")
 
 
 def _rebuild(
@@ -316,6 +333,7 @@ def _rebuild_file(
         if rows.get("kulla_epoch", 1) is None:
             first = policy.logs[0].key.name
             rows.put("kulla_epoch", {"number": 1, "origin": first, "base": 0, "root_before": None})
+        how["authority"] = Authority(policy.relying_party, ())
         return rebuild_registers(plans, keys, connection, tables, SERVICES, **how)
     finally:
         connection.close()

@@ -30,6 +30,7 @@ from kulla.scribe.quorum import Quorum
 from kulla.scribe.receipts import EpochShelf, ReceiptDesk
 from kulla.scribe.scribe import Scribe
 from kulla.scribe.stream import Stream
+from kulla.services.accounts.authority import Authority, origins_of
 from kulla.tower.garbage import look_for_garbage_seldom
 from kulla.tower.home import Home
 from kulla.tower.services import SERVICES, register_tables
@@ -116,6 +117,12 @@ class _Parts:
         return NewAct(EPOCH_OPENED, data)
 
 
+def _authority(home: Home, policy: PolicyFile) -> Authority:
+    """Who sees whether staff signed: with the passkeys of this country, at this home's address."""
+    settings, domain = home.settings(), policy.relying_party
+    return Authority(domain, origins_of(settings.public_url, domain, settings.port))
+
+
 def serve(home: Home, ready: Callable[[str], None]) -> None:
     """Run the scribe of `home` until SIGTERM. Raises KullaError where it must not start."""
     parts = _Parts(home)
@@ -136,6 +143,7 @@ def serve(home: Home, ready: Callable[[str], None]) -> None:
         parts.clock,
         base=parts.base,
         size=journal.size,
+        authority=_authority(home, policy),
     )
     quorum = _quorum(policy, journal)
     scribe: Scribe[Token] = Scribe(writer, journal, quorum, SERVICES, blobs, parts.clock)
@@ -149,7 +157,7 @@ def serve(home: Home, ready: Callable[[str], None]) -> None:
     for embassy in policy.embassies:
         client = parts.client(embassy.name, embassy.url)
         stream = Stream(embassy.url, parts.clock)
-        delivery = Delivery(client, embassy.key, journal, blobs, stream)
+        delivery = Delivery(client, embassy.key, journal, blobs, stream, policy.render())
         couriers.append(_courier(embassy.name, delivery, process.notifier()))
     ready(f"position {parts.base + journal.size}")
     process.wait_for(

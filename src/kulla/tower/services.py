@@ -8,10 +8,14 @@ from collections.abc import Mapping
 from kulla.kernel.rows import Table
 from kulla.kernel.service import Service
 from kulla.registers.own import OWN_TABLES
+from kulla.services.accounts.service import SERVICE as ACCOUNTS
 from kulla.services.appointments.service import SERVICE as APPOINTMENTS
 from kulla.services.citizens.service import SERVICE as CITIZENS
+from kulla.services.messages.service import SERVICE as MESSAGES
 
-SERVICES: Mapping[str, Service] = {service.name: service for service in (APPOINTMENTS, CITIZENS)}
+SERVICES: Mapping[str, Service] = {
+    service.name: service for service in (ACCOUNTS, APPOINTMENTS, CITIZENS, MESSAGES)
+}
 
 
 def register_tables() -> tuple[Table, ...]:

@@ -39,11 +39,13 @@ def ask_whether_home(
     size: int,
     root_at: Callable[[int], bytes],
     ask: Callable[[str, str], EmbassyClient],
+    *,
+    together: bool = True,
 ) -> None:
     """Return where this home, with `size` entries in the current epoch's log, may serve.
 
-    `root_at` gives the log's root at a smaller size; `ask(name, url)` a client. Raises NotHome or
-    TooFewAnswers.
+    `root_at` gives the log's root at a smaller size; `ask(name, url)` a client. The embassies are
+    asked all `together`, or one after the other without a thread. Raises NotHome or TooFewAnswers.
     """
     origin = policy.current_log.key.name
     need = policy.n - policy.quorum_k + 1
@@ -61,8 +63,11 @@ def ask_whether_home(
             client.close()
         return True
 
-    with ThreadPoolExecutor(len(policy.embassies)) as pool:
-        answered = sum(pool.map(one, policy.embassies))
+    if together:
+        with ThreadPoolExecutor(len(policy.embassies)) as pool:
+            answered = sum(pool.map(one, policy.embassies))
+    else:
+        answered = sum(map(one, policy.embassies))
     if answered < need:
         raise TooFewAnswers(
             f"{answered} of {policy.n} embassies answer; {need} must say that this still is home.",

@@ -5,8 +5,10 @@ A demo tower's folder:  home/  kit/  embassies/<name>/  logs/
 
 from __future__ import annotations
 
+import json
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +16,12 @@ from typing import Any
 from kulla.embassy import folder as embassy_folder
 from kulla.journal.policy_file import Embassy
 from kulla.kernel.edges import SystemClock, SystemEntropy
+from kulla.kernel.rows import Cell
 from kulla.registers.sqlite import LiveRows, open_registers
 from kulla.tower.cards import embassy_of
 from kulla.tower.country import Founding, write_people
 from kulla.tower.edge import HomeEdge
-from kulla.tower.home import Home
+from kulla.tower.home import DEMO_STAFF, Home
 from kulla.tower.init import Beginning, begin
 from kulla.tower.minder import ChildSpec, Minder
 from kulla.tower.services import register_tables
@@ -31,7 +34,8 @@ DEMO_PEOPLE = 48
 class DemoPlan:
     """A demo country to make: its folder, the portal's port, the embassies' first port, and sizes.
 
-    `per_clinic` practitioners at each of 24 clinics, `days` of slots, `people` made-up citizens.
+    `per_clinic` practitioners at each of 24 clinics, `days` of slots, `people` made-up citizens;
+    `accounts`: they have accounts, and there is a staff that signs (a benchmark needs neither).
     """
 
     folder: Path
@@ -42,6 +46,7 @@ class DemoPlan:
     people: int = DEMO_PEOPLE
     slot_minutes: int = 15
     name: str = "demo.kulla.example"
+    accounts: bool = True
 
     @property
     def home(self) -> Home:
@@ -93,7 +98,7 @@ class Tower:
         self.minder = Minder(logs, SystemClock())
 
     def start(self, *, bench: bool = False, say: Callable[[str], None] = lambda _: None) -> str:
-        """Start embassies (a demo's), rebuild at a first start, then keeper, scribe and portal.
+        """Start embassies (a demo's), rebuild at a first start, then keeper, scribe, portal, post.
 
         Returns the portal's URL. Raises ChildFailed, and leaves what runs to `end`.
         """
@@ -117,7 +122,10 @@ class Tower:
         self.minder.start(ChildSpec("scribe", ("scribe", "serve", where)))
         say("portal")
         words = ("portal", "serve", where, *(("--bench",) if bench else ()))
-        return self.minder.start(ChildSpec("portal", words)).word
+        url = self.minder.start(ChildSpec("portal", words)).word
+        say("post")
+        self.minder.start(ChildSpec("post", ("post", "serve", where)))
+        return url
 
     def mind(self) -> None:
         """Mind the processes until SIGTERM or Ctrl-C, then stop them."""
@@ -136,20 +144,37 @@ def registered_people(home: Home) -> list[dict[str, Any]]:
 
     Names are opened for those that the page shows at once; the others are found by their id.
     """
-    connection = open_registers(home.registers)
-    rows = LiveRows(connection, register_tables()).find("citizens_citizen", limit=1_000_000)
-    connection.close()
-    rows.sort(key=lambda row: str(row["position"]).zfill(20))
     edge = HomeEdge(home)
+    staff = registered_staff(home)
+    known = {row["subject"] for row in staff}
     people = []
-    for number, row in enumerate(rows):
-        subject, name = str(row["subject"]), f"Person {str(row['subject'])[:8]}"
-        if number < DEMO_PEOPLE:
-            sealed = row["name_sealed"]
-            assert isinstance(sealed, bytes)
-            name = edge.open(subject, {"name": sealed}, "sign-in page of the demo country")["name"]
-        people.append({"subject": subject, "name": name, "role": "citizen", "town": ""})
-    return people
+    with closing(open_registers(home.registers)) as connection:
+        registers = LiveRows(connection, register_tables())
+        rows = registers.find("citizens_citizen", limit=1_000_000)
+        rows.sort(key=lambda row: str(row["position"]).zfill(20))
+        for number, row in enumerate(row for row in rows if row["subject"] not in known):
+            subject = str(row["subject"])
+            person = {"subject": subject, "name": f"Person {subject[:8]}"}
+            if number < DEMO_PEOPLE:
+                sealed = {"name": row["name_sealed"]}
+                for mail in registers.find("accounts_address", 1, subject=subject, kind="mail"):
+                    sealed["mail"] = mail["sealed"]
+                person |= edge.open(subject, _only_bytes(sealed), "sign-in page of the demo")
+            people.append({**person, "role": "citizen", "town": ""})
+    return people + staff
+
+
+def _only_bytes(sealed: Mapping[str, Cell]) -> dict[str, bytes]:
+    return {name: value for name, value in sealed.items() if isinstance(value, bytes)}
+
+
+def registered_staff(home: Home) -> list[dict[str, Any]]:
+    """The demo's staff with their passkeys, as the recovery kit had them for a new home."""
+    path = home.folder / DEMO_STAFF
+    if not path.exists():
+        return []
+    rows: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    return rows
 
 
 def demo_tower(plan: DemoPlan, logs: Path | None = None) -> Tower:
@@ -170,4 +195,12 @@ def found_demo(plan: DemoPlan, say: Callable[[str], None] = lambda _: None) -> N
     afternoon = (13 * 60, 16 * 60, plan.slot_minutes)
     founding.clinics(plan.per_clinic, plan.days, (morning, afternoon), say)
     say("people")
-    write_people(plan.home.demo_people, founding.people(plan.people))
+    rows = founding.people(plan.people)
+    if plan.accounts:
+        founding.accounts(rows)
+        founding.numbers(rows)
+        staff = founding.staff()
+        # A new home must be able to let them sign too, and their keys are in no journal.
+        write_people(plan.kit / DEMO_STAFF, staff)
+        rows += staff
+    write_people(plan.home.demo_people, rows)

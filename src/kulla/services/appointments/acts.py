@@ -22,6 +22,21 @@ cancelled              appointment, slot, citizen, starts_s, zone
 rescheduled            appointment, citizen, practitioner, old_slot, old_starts_s,
                        slot, starts_s, minutes, zone       (practitioner, zone: of the new slot)
 
+At the desk, by clerks:
+
+walked_in              appointment, practitioner, citizen, starts_s, minutes, zone,
+                       reason bytes | None, contact bytes | None, identity 'document'|'call'|'';
+                       takes no slot: the person came and is seen between the others
+identity_checked       appointment, citizen, identity 'document' | 'call'     (beside a booked)
+arrived, missed,       appointment, citizen, practitioner, starts_s, zone
+visit_ended
+visit_taken_back       appointment, citizen, practitioner, starts_s, zone,
+                       was 'arrived'|'missed'|'ended', visit ''|'arrived',
+                       state 'booked'|'cancelled'
+
+Closing a day makes a `rescheduled` for each appointment that is moved, then an `exception_set`
+whose closed slots hold those that are still to be called.
+
 Shapes live for decades: a change makes a new version and an upcaster in `service.py`.
 """
 
@@ -39,3 +54,10 @@ SLOTS_PUBLISHED: Final = "slots_published"
 BOOKED: Final = "booked"
 CANCELLED: Final = "cancelled"
 RESCHEDULED: Final = "rescheduled"
+
+WALKED_IN: Final = "walked_in"
+IDENTITY_CHECKED: Final = "identity_checked"
+ARRIVED: Final = "arrived"
+MISSED: Final = "missed"
+VISIT_ENDED: Final = "visit_ended"
+VISIT_TAKEN_BACK: Final = "visit_taken_back"

@@ -18,12 +18,16 @@ SCHEDULE: Final = "appointments_schedule"
 DAY_EXCEPTION: Final = "appointments_day_exception"
 SLOT: Final = "appointments_slot"
 APPOINTMENT: Final = "appointments_appointment"
+NOTICE: Final = "appointments_notice"
 
 FREE, TAKEN, CLOSED = "free", "taken", "closed"
 BOOKED, CANCELLED = "booked", "cancelled"
+DESK: Final = "clerk"
+"""The role whose acts on somebody's appointment that person is told of by letter."""
 
 
-def _unfit(act: Act, why: str) -> UnfitAct:
+def unfit(act: Act, why: str) -> UnfitAct:
+    """The error of an act that does not fit the register, saying why."""
     return UnfitAct(
         f"{act.service}.{act.name} does not fit the register: {why}.",
         place=f"act {act.position}",
@@ -31,10 +35,11 @@ def _unfit(act: Act, why: str) -> UnfitAct:
     )
 
 
-def _needed(rows: RowsByKey, table: str, key: str, act: Act) -> Row:
+def needed(rows: RowsByKey, table: str, key: str, act: Act) -> Row:
+    """The row that an act builds on. Raises UnfitAct where there is none."""
     row = rows.get(table, key)
     if row is None:
-        raise _unfit(act, f"{table} has no row {key}")
+        raise unfit(act, f"{table} has no row {key}")
     return row
 
 
@@ -42,7 +47,7 @@ def clinic_opened(rows: RowsByKey, act: Act) -> None:
     """Add the clinic. Raises UnfitAct where its id is in use."""
     data = act.data
     if rows.get(CLINIC, data["clinic"]) is not None:
-        raise _unfit(act, f"the clinic {data['clinic']} exists already")
+        raise unfit(act, f"the clinic {data['clinic']} exists already")
     rows.put(
         CLINIC,
         {
@@ -60,8 +65,8 @@ def practitioner_joined(rows: RowsByKey, act: Act) -> None:
     """Add the practitioner. Raises UnfitAct where the id is in use or the clinic unknown."""
     data = act.data
     if rows.get(PRACTITIONER, data["practitioner"]) is not None:
-        raise _unfit(act, f"the practitioner {data['practitioner']} exists already")
-    _needed(rows, CLINIC, data["clinic"], act)
+        raise unfit(act, f"the practitioner {data['practitioner']} exists already")
+    needed(rows, CLINIC, data["clinic"], act)
     rows.put(
         PRACTITIONER,
         {
@@ -78,7 +83,7 @@ def practitioner_joined(rows: RowsByKey, act: Act) -> None:
 def schedule_set(rows: RowsByKey, act: Act) -> None:
     """Add the schedule, or replace the one of the same practitioner and first day."""
     data = act.data
-    _needed(rows, PRACTITIONER, data["practitioner"], act)
+    needed(rows, PRACTITIONER, data["practitioner"], act)
     rows.put(
         SCHEDULE,
         {
@@ -96,29 +101,39 @@ def schedule_set(rows: RowsByKey, act: Act) -> None:
 def exception_set(rows: RowsByKey, act: Act) -> None:
     """Note the exception, close the slots that it closes, open those that it opens.
 
-    A taken slot that is closed keeps its appointment, so that a clerk sees whom to move.
+    A taken slot that is closed keeps its appointment, so that a clerk sees whom to call and move.
     """
     data, position = act.data, act.position
     practitioner, day = data["practitioner"], data["day"]
-    _needed(rows, PRACTITIONER, practitioner, act)
+    needed(rows, PRACTITIONER, practitioner, act)
     changed: list[Row] = []
+    to_call: list[Row] = []
+    called_off: list[Row] = []  # their time is back: nobody has to call any more
     for slot_id in data["closed"]:
-        slot = _needed(rows, SLOT, slot_id, act)
+        slot = needed(rows, SLOT, slot_id, act)
         if slot["state"] == CLOSED:
-            raise _unfit(act, f"the slot {slot_id} is closed already")
+            raise unfit(act, f"the slot {slot_id} is closed already")
         changed.append(slot | {"state": CLOSED, "position": position})
+        if slot["appointment"]:
+            to_call.append(needed(rows, APPOINTMENT, str(slot["appointment"]), act))
     for starts_s, minutes in data["opened"]:
         slot = _free_slot(
             practitioner, starts_s, minutes, day, zone=data["zone"], position=position
         )
         old = rows.get(SLOT, slot["id"])
         if old is not None and old["state"] == TAKEN:
-            raise _unfit(act, f"the slot of {practitioner} at {starts_s} is taken")
+            raise unfit(act, f"the slot of {practitioner} at {starts_s} is taken")
         if old is not None and old["appointment"]:
             slot = old | {"state": TAKEN, "position": position}
+            called_off.append(needed(rows, APPOINTMENT, str(old["appointment"]), act))
         changed.append(slot)
     for slot in changed:
         rows.put(SLOT, slot)
+    for appointment in to_call:
+        rows.put(APPOINTMENT, appointment | {"to_call_ms": act.at_ms, "to_call_position": position})
+        _notice(rows, act, appointment, "to-call")
+    for appointment in called_off:
+        rows.put(APPOINTMENT, appointment | {"to_call_ms": 0})
     rows.put(
         DAY_EXCEPTION,
         {
@@ -136,7 +151,7 @@ def slots_published(rows: RowsByKey, act: Act) -> None:
     """Add the slots. Raises UnfitAct where one exists already."""
     data = act.data
     practitioner, zone, position = data["practitioner"], data["zone"], act.position
-    row = _needed(rows, PRACTITIONER, practitioner, act)
+    row = needed(rows, PRACTITIONER, practitioner, act)
     slots = [
         _free_slot(practitioner, starts_s, minutes, day, zone=zone, position=position)
         for day, starts in data["days"]
@@ -144,7 +159,7 @@ def slots_published(rows: RowsByKey, act: Act) -> None:
     ]
     for slot in slots:
         if rows.get(SLOT, slot["id"]) is not None:
-            raise _unfit(act, f"the slot {slot['id']!r} exists already")
+            raise unfit(act, f"the slot {slot['id']!r} exists already")
     for slot in slots:
         rows.put(SLOT, slot)
     if data["last_day"] > str(row["published_to"]):
@@ -157,32 +172,18 @@ def booked(rows: RowsByKey, act: Act) -> None:
     slot_id, appointment = data["slot"], data["appointment"]
     slot = rows.get(SLOT, slot_id)
     if slot is None or slot["state"] != FREE:
-        raise _unfit(act, f"the slot {slot_id} is not free")
+        raise unfit(act, f"the slot {slot_id} is not free")
     if rows.get(APPOINTMENT, appointment) is not None:
-        raise _unfit(act, f"the appointment {appointment} exists already")
+        raise unfit(act, f"the appointment {appointment} exists already")
     position = act.position
     slot["state"] = TAKEN
     slot["appointment"] = appointment
     slot["position"] = position
     rows.put(SLOT, slot)
-    rows.put(
-        APPOINTMENT,
-        {
-            "id": appointment,
-            "slot": slot_id,
-            "practitioner": data["practitioner"],
-            "citizen": data["citizen"],
-            "starts_s": data["starts_s"],
-            "minutes": data["minutes"],
-            "zone": data["zone"],
-            "state": BOOKED,
-            "reason_sealed": data["reason"],
-            "contact_sealed": data["contact"],
-            "booked_ms": act.at_ms,
-            "position": position,
-            "booked_position": position,
-        },
-    )
+    row = fresh_appointment(act, slot_id)
+    rows.put(APPOINTMENT, row)
+    if act.actor.role == DESK:
+        _notice(rows, act, row, "booked")
 
 
 def cancelled(rows: RowsByKey, act: Act) -> None:
@@ -190,7 +191,10 @@ def cancelled(rows: RowsByKey, act: Act) -> None:
     appointment = _booked_appointment(rows, act, act.data["slot"])
     slot = _slot_of(rows, act, act.data["slot"])
     rows.put(SLOT, _vacated(slot, act.position))
-    rows.put(APPOINTMENT, appointment | {"state": CANCELLED, "position": act.position})
+    row = appointment | {"state": CANCELLED, "position": act.position, "to_call_ms": 0}
+    rows.put(APPOINTMENT, row)
+    if act.actor.role == DESK:
+        _notice(rows, act, row, "cancelled")
 
 
 def rescheduled(rows: RowsByKey, act: Act) -> None:
@@ -198,23 +202,70 @@ def rescheduled(rows: RowsByKey, act: Act) -> None:
     data = act.data
     appointment = _booked_appointment(rows, act, data["old_slot"])
     old = _slot_of(rows, act, data["old_slot"])
-    new = _needed(rows, SLOT, data["slot"], act)
+    new = needed(rows, SLOT, data["slot"], act)
     if new["state"] != FREE:
-        raise _unfit(act, f"the slot {data['slot']} is not free")
+        raise unfit(act, f"the slot {data['slot']} is not free")
     rows.put(SLOT, _vacated(old, act.position))
     rows.put(
         SLOT,
         new | {"state": TAKEN, "appointment": data["appointment"], "position": act.position},
     )
+    row = appointment | {
+        "slot": data["slot"],
+        "practitioner": data["practitioner"],
+        "starts_s": data["starts_s"],
+        "minutes": data["minutes"],
+        "zone": data["zone"],
+        "position": act.position,
+        "to_call_ms": 0,
+    }
+    rows.put(APPOINTMENT, row)
+    if act.actor.role == DESK:
+        _notice(rows, act, row, "moved", old_starts_s=data["old_starts_s"])
+
+
+def fresh_appointment(act: Act, slot_id: str) -> Row:
+    """The row of an appointment that an act brings into being; slot '' for who walked in."""
+    data = act.data
+    return {
+        "id": data["appointment"],
+        "slot": slot_id,
+        "practitioner": data["practitioner"],
+        "citizen": data["citizen"],
+        "starts_s": data["starts_s"],
+        "minutes": data["minutes"],
+        "zone": data["zone"],
+        "state": BOOKED,
+        "reason_sealed": data["reason"],
+        "contact_sealed": data["contact"],
+        "booked_ms": act.at_ms,
+        "position": act.position,
+        "booked_position": act.position,
+        "visit": "",
+        "visit_ms": 0,
+        "visit_position": 0,
+        "to_call_ms": 0,
+        "to_call_position": 0,
+        "identity": "",
+    }
+
+
+def _notice(
+    rows: RowsByKey, act: Act, appointment: Row, kind: str, *, old_starts_s: int = 0
+) -> None:
+    """Note what the clinic did to somebody's appointment, for the letter that tells them."""
     rows.put(
-        APPOINTMENT,
-        appointment
-        | {
-            "slot": data["slot"],
-            "practitioner": data["practitioner"],
-            "starts_s": data["starts_s"],
-            "minutes": data["minutes"],
-            "zone": data["zone"],
+        NOTICE,
+        {
+            "id": f"{act.position:012d}-{appointment['id']!s}",
+            "appointment": appointment["id"],
+            "citizen": appointment["citizen"],
+            "kind": kind,
+            "practitioner": appointment["practitioner"],
+            "old_starts_s": old_starts_s,
+            "starts_s": appointment["starts_s"],
+            "zone": appointment["zone"],
+            "noted_ms": act.at_ms,
             "position": act.position,
         },
     )
@@ -237,16 +288,16 @@ def _free_slot(
 
 
 def _booked_appointment(rows: RowsByKey, act: Act, slot_id: str) -> Row:
-    appointment = _needed(rows, APPOINTMENT, act.data["appointment"], act)
+    appointment = needed(rows, APPOINTMENT, act.data["appointment"], act)
     if appointment["state"] != BOOKED or appointment["slot"] != slot_id:
-        raise _unfit(act, f"the appointment {act.data['appointment']} is not booked at {slot_id}")
+        raise unfit(act, f"the appointment {act.data['appointment']} is not booked at {slot_id}")
     return appointment
 
 
 def _slot_of(rows: RowsByKey, act: Act, slot_id: str) -> Row:
-    slot = _needed(rows, SLOT, slot_id, act)
+    slot = needed(rows, SLOT, slot_id, act)
     if slot["appointment"] != act.data["appointment"]:
-        raise _unfit(act, f"the slot {slot_id} is not taken by this appointment")
+        raise unfit(act, f"the slot {slot_id} is not taken by this appointment")
     return slot
 
 

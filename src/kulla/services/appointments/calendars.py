@@ -6,14 +6,22 @@ What stands above the watermark is neither free nor taken yet: it is shown as be
 from __future__ import annotations
 
 from calendar import Calendar
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from itertools import islice
+from typing import Final, Literal
 
-from django.db.models import Count, Q
+from kulla.kernel.dates import HOME_ZONE
+from kulla.services.appointments.reading import Time, count_days, free_times, times_of_day
+from kulla.services.pages import Holds
 
-from kulla.services.appointments.apply import FREE
-from kulla.services.appointments.models import Slot
+Part = Literal["", "morning", "afternoon"]
+"""Of the day: '' is all of it, and the afternoon begins at noon by the clinic's clock."""
+
+PARTS: Final[tuple[Part, ...]] = ("", "morning", "afternoon")
+NOON_HOUR: Final = 12
+ROOM_LEVELS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +39,26 @@ class Now:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """One cell of a month: how many times are free, and how many are being confirmed."""
+    """One cell of a month: how many times are free, being confirmed, and offered in all."""
 
     date: date
     in_month: bool
     free: int = 0
     pending: int = 0
+    offered: int = 0
 
     @property
     def iso(self) -> str:
         """The day as addresses write it: 'YYYY-MM-DD'."""
         return self.date.isoformat()
+
+    @property
+    def room(self) -> int:
+        """How much of the day is free, in quarters begun: 1 is the last few, 4 nearly all; 0 none.
+
+        The first quarter of ten times is the last two of them.
+        """
+        return -(-self.free * ROOM_LEVELS // self.offered) if self.offered else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,41 +81,36 @@ class Month:
         return next(days, None)
 
 
-@dataclass(frozen=True, slots=True)
-class Time:
-    """A time of a day: to be chosen, or being confirmed."""
-
-    slot: Slot
-    settled: bool
+def next_free(practitioner: str, now: Now) -> Time | None:
+    """The practitioner's first free time from now on."""
+    return next(free_times(practitioner, now.at_s + 1, now.watermark), None)
 
 
-def next_free(practitioner: str, now: Now) -> Slot | None:
-    """The practitioner's first free time from now on.
+def first_free(
+    practitioner: str, now: Now, *, from_day: date | None, part: Part, most: int
+) -> list[Time]:
+    """At most `most` free times of a practitioner, from this day on, in this part of a day."""
+    from_s = now.at_s + 1
+    if from_day is not None:
+        midnight = datetime(from_day.year, from_day.month, from_day.day, tzinfo=HOME_ZONE)
+        from_s = max(from_s, int(midnight.timestamp()))
+    found = free_times(practitioner, from_s, now.watermark)
+    return list(islice((time for time in found if in_part(time, part)), most))
 
-    Slot ids are '<practitioner>-<seconds>', so that the key alone finds them in order of time.
-    """
-    ahead = Slot.objects.filter(
-        id__gt=f"{practitioner}-{now.at_s}", id__lt=f"{practitioner}-:", state=FREE
-    )
-    return ahead.filter(position__lt=now.watermark).order_by("id").first()
+
+def in_part(time: Time, part: Part) -> bool:
+    """Whether the time begins in this part of the day, by the clinic's clock."""
+    return not part or (part == "morning") == (time.starts_local.hour < NOON_HOUR)
 
 
 def read_month(practitioner: str, first: date, published_to: str, now: Now) -> Month:
     """The month that begins on `first`, with what is free in it."""
-    settled = Q(position__lt=now.watermark)
-    counted = (
-        Slot.objects.filter(practitioner=practitioner, starts_s__gt=now.at_s)
-        .filter(day__gte=f"{first:%Y-%m}-01", day__lte=f"{first:%Y-%m}-31")
-        .values("day")
-        .annotate(free=Count("id", filter=settled & Q(state=FREE)))
-        .annotate(pending=Count("id", filter=~settled))
-    )
-    by_day = {row["day"]: row for row in counted}
+    counted = count_days(practitioner, f"{first:%Y-%m}", now.at_s, now.watermark)
 
     def cell(each: date) -> Day:
-        row = by_day.get(each.isoformat()) if each.month == first.month else None
-        in_month = each.month == first.month
-        return Day(each, in_month, row["free"], row["pending"]) if row else Day(each, in_month)
+        if each.month != first.month:
+            return Day(each, in_month=False)
+        return Day(each, True, *counted.get(each.isoformat(), (0, 0, 0)))
 
     weeks = Calendar().monthdatescalendar(first.year, first.month)
     before, after = month_before(first), month_after(first)
@@ -110,13 +122,24 @@ def read_month(practitioner: str, first: date, published_to: str, now: Now) -> M
     )
 
 
-def read_times(practitioner: str, day: date, now: Now) -> list[Time]:
-    """The times of a day that are free or being confirmed, in order."""
-    slots = Slot.objects.filter(
-        practitioner=practitioner, day=day.isoformat(), starts_s__gt=now.at_s
-    ).order_by("id")
-    times = [Time(slot, slot.position < now.watermark) for slot in slots]
-    return [time for time in times if time.slot.state == FREE or not time.settled]
+def read_times(
+    practitioner: str, day: date, now: Now, holds: Holds | None = None, subject: str = ""
+) -> list[Time]:
+    """The times of a day that are free or being confirmed, in order.
+
+    With `holds`, those whose form somebody other than `subject` is filling in say that.
+    """
+    times = times_of_day(practitioner, day.isoformat(), now.at_s, now.watermark)
+    held = holds.held_by_others([time.id for time in times], subject) if holds else frozenset()
+    return [replace(time, held=True) if time.id in held else time for time in times]
+
+
+def by_part(times: Sequence[Time]) -> Iterator[tuple[Part, list[Time]]]:
+    """The times of a day, those before noon and those after; what has none is left out."""
+    for part in PARTS[1:]:
+        found = [time for time in times if in_part(time, part)]
+        if found:
+            yield part, found
 
 
 def month_before(first: date) -> date:

@@ -2,56 +2,97 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
-from typing import Final
+from datetime import date, datetime
+from typing import Any, Final
+from urllib.parse import urlencode
 
-from django.core.paginator import Paginator
+from django.core.paginator import Page, Paginator
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 
+from kulla.services.appointments import month_picture
 from kulla.services.appointments.calendars import (
+    PARTS,
     Month,
     Now,
-    Time,
+    Part,
+    by_part,
+    first_free,
     next_free,
     read_day,
     read_month,
     read_times,
 )
-from kulla.services.appointments.models import Clinic, Practitioner, Slot
-from kulla.services.pages import PageRequest, open_to_all
+from kulla.services.appointments.reading import (
+    Doctor,
+    Time,
+    find_doctors,
+    read_doctor,
+    read_places,
+    read_specialities,
+)
+from kulla.services.appointments.specialities import in_words
+from kulla.services.pages import PageRequest, Text, open_to_all
 
 _FOUND_A_PAGE: Final = 10
+_TIMES_SHOWN: Final = 3
+_SLOTS: Final = "/appointments/slots/"
+SORTED_MAX: Final = 60
+"""So many doctors are put in the order of their first free time; more than that by their names."""
+
+_NO_DAY: Final = _("Enter the day as day.month.year, for example 3.2.2026.")
+PART_WORDS: Final[Mapping[Part, Text]] = {
+    "": _("Any time of day"),
+    "morning": _("Morning, before 12:00"),
+    "afternoon": _("Afternoon, from 12:00"),
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A county with its towns, as the list of places shows them."""
+class Wanted:
+    """What somebody looks for: '' or None is any."""
 
-    county: str
-    towns: Sequence[str]
+    place: str
+    speciality: str
+    from_day: date | None
+    part: Part
+    typed_day: str
+    problem: Text = ""
+
+    @property
+    def query(self) -> str:
+        """The same search as an address, without the page."""
+        fields = {"place": self.place, "speciality": self.speciality}
+        fields |= {"from": self.typed_day, "part": self.part}
+        kept = {name: value for name, value in fields.items() if value or name == "place"}
+        return urlencode(kept)
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A practitioner who fits, where they work, and their first free time."""
+    """A practitioner who fits, and their first free times."""
 
-    practitioner: Practitioner
-    clinic: Clinic
-    next_slot: Slot | None
+    doctor: Doctor
+    times: Sequence[Time]
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A practitioner's month with one day of it opened."""
+    """A practitioner's month, drawn, with one day of it opened: its times by part of the day.
 
-    practitioner: Practitioner
-    clinic: Clinic
+    `zoned` is an instant of the day, to name its zone by.
+    """
+
+    doctor: Doctor
     month: Month
+    picture: SafeString
     day: date | None
-    times: Sequence[Time]
+    parts: Sequence[tuple[Part, SafeString]]
+    zoned: datetime | None
 
 
 def settled_now(request: PageRequest) -> Now:
@@ -61,49 +102,96 @@ def settled_now(request: PageRequest) -> Now:
 
 @open_to_all()
 def find(request: PageRequest) -> HttpResponse:
-    """Find a practitioner by place and speciality; each with the first free time."""
-    place, speciality = request.GET.get("place", ""), request.GET.get("speciality", "")
-    searched = "place" in request.GET or "speciality" in request.GET
+    """Find a practitioner by place, speciality and time; each with the first free times."""
+    wanted = read_wanted(request.GET)
+    searched = any(name in request.GET for name in ("place", "speciality", "from", "part"))
     context: dict[str, object] = {
-        "places": _places(),
+        "places": read_places(),
         "specialities": _specialities(),
-        "place": place,
-        "speciality": speciality,
+        "parts": PART_WORDS.items(),
+        "wanted": wanted,
         "searched": searched,
+        "may_book": _may_book(request),
     }
     if searched:
-        county, _, town = place.partition("/")
-        clinics = Clinic.objects.all()
-        if county:
-            clinics = clinics.filter(county=county)
-        if town:
-            clinics = clinics.filter(town=town)
-        by_id = {clinic.id: clinic for clinic in clinics}
-        practitioners = Practitioner.objects.filter(clinic__in=by_id).order_by("name", "id")
-        if speciality:
-            practitioners = practitioners.filter(speciality=speciality)
-        # A page that is no number is the first, one beyond the end is the last.
-        page = Paginator(practitioners, _FOUND_A_PAGE).get_page(request.GET.get("page", "1"))
-        now = settled_now(request)
-        context["page"] = page
-        context["found"] = [
-            Found(one, by_id[one.clinic], next_free(one.id, now)) for one in page.object_list
-        ]
+        context |= _search(request, wanted)
     return render(request, "appointments/find.html", context)
+
+
+def read_wanted(asked: Mapping[str, str]) -> Wanted:
+    """What the address asks for; a day that is none is said, and looked past."""
+    typed = asked.get("from", "").strip()[:20]
+    from_day = _typed_day(typed)
+    part = asked.get("part", "")
+    return Wanted(
+        asked.get("place", ""),
+        asked.get("speciality", ""),
+        from_day,
+        part if part in PARTS else "",
+        from_day.isoformat() if from_day else typed,
+        _NO_DAY if typed and from_day is None else "",
+    )
+
+
+def _search(request: PageRequest, wanted: Wanted) -> dict[str, object]:
+    """The doctors of one page of the list: in order of time where there are few, else of name."""
+    now = settled_now(request)
+    county, _slash, town = wanted.place.partition("/")
+    doctors = find_doctors(county, town, wanted.speciality)
+
+    def found(doctor: Doctor) -> Found:
+        times = first_free(
+            doctor.id, now, from_day=wanted.from_day, part=wanted.part, most=_TIMES_SHOWN
+        )
+        return Found(doctor, times)
+
+    number = request.GET.get("page", "1")
+    soonest = len(doctors) <= SORTED_MAX
+    # A page that is no number is the first, one beyond the end is the last.
+    if soonest:
+        every = sorted(map(found, doctors), key=lambda one: _order(one.times))
+        page: Page[Any] = Paginator(every, _FOUND_A_PAGE).get_page(number)
+        shown = list(page.object_list)
+    else:
+        page = Paginator(doctors, _FOUND_A_PAGE).get_page(number)
+        shown = [found(doctor) for doctor in page.object_list]
+    return {"page": page, "found": _without_held(request, shown), "soonest": soonest}
+
+
+def _order(times: Sequence[Time]) -> int:
+    return times[0].starts_s if times else 2**62
+
+
+def _without_held(request: PageRequest, shown: Sequence[Found]) -> list[Found]:
+    """Leave out times whose form somebody else is filling in."""
+    subject = request.actor.subject if request.actor else ""
+    every = [time.id for one in shown for time in one.times]
+    held = request.holds.held_by_others(every, subject)
+    if not held:
+        return list(shown)
+    return [Found(one.doctor, [time for time in one.times if time.id not in held]) for one in shown]
 
 
 @open_to_all()
 def doctor(request: PageRequest, practitioner: str) -> HttpResponse:
     """One practitioner: a month at a glance, and the times of a day in it."""
-    context = {"choice": choice(request, practitioner), "moving": None}
+    leading = _SLOTS if _may_book(request) else ""
+    context = {"choice": choice(request, practitioner, leading), "moving": None}
     return render(request, "appointments/month.html", context)
 
 
-def choice(request: PageRequest, practitioner: str) -> Choice:
-    """The month and day that the address asks for; else the first with room. Raises Http404."""
-    found = Practitioner.objects.filter(id=practitioner).first()
-    clinic = Clinic.objects.filter(id=found.clinic).first() if found else None
-    if found is None or clinic is None:
+def _may_book(request: PageRequest) -> bool:
+    """Whether the form for a time is open to whoever looks: staff books at the desk."""
+    return request.actor is None or request.actor.role == "citizen"
+
+
+def choice(request: PageRequest, practitioner: str, leading: str) -> Choice:
+    """The month and day that the address asks for; else the first with room. Raises Http404.
+
+    Each free time leads to `leading` and its id.
+    """
+    found = read_doctor(practitioner)
+    if found is None:
         raise Http404
     now = settled_now(request)
     day = read_day(request.GET.get("day", ""))
@@ -113,18 +201,27 @@ def choice(request: PageRequest, practitioner: str) -> Choice:
         first = date.fromisoformat(slot.day) if slot else now.today
     month = read_month(practitioner, first.replace(day=1), found.published_to, now)
     day = day or month.first_free()
-    times = read_times(practitioner, day, now) if day else []
-    return Choice(found, clinic, month, day, times)
+    subject = request.actor.subject if request.actor else ""
+    times = read_times(practitioner, day, now, request.holds, subject) if day else []
+    return Choice(
+        found,
+        month,
+        month_picture.draw(month, day),
+        day,
+        [(part, month_picture.draw_times(some, leading)) for part, some in by_part(times)],
+        times[0].starts_local if times else None,
+    )
 
 
-def _places() -> list[Place]:
-    towns: dict[str, list[str]] = {}
-    pairs = Clinic.objects.values_list("county", "town").distinct().order_by("county", "town")
-    for county, town in pairs:
-        towns.setdefault(county, []).append(town)
-    return [Place(county, names) for county, names in towns.items()]
+def _specialities() -> list[tuple[str, str]]:
+    """The register's words, and those of the page, in the page's order."""
+    words = [(name, in_words(name)) for name in read_specialities()]
+    return sorted(words, key=lambda pair: pair[1].casefold())
 
 
-def _specialities() -> list[str]:
-    names = Practitioner.objects.values_list("speciality", flat=True).distinct()
-    return list(names.order_by("speciality"))
+def _typed_day(typed: str) -> date | None:
+    """A day as browsers send it, or as people write it: 3.2.2026 or 3/2/2026."""
+    parts = typed.replace("/", ".").split(".")
+    if len(parts) == 3 and all(part.isdecimal() and len(part) <= 4 for part in parts):
+        typed = f"{parts[2]:0>4}-{parts[1]:0>2}-{parts[0]:0>2}"
+    return read_day(typed) if len(typed) == 10 else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from django.utils.translation import gettext_lazy as _
@@ -19,6 +19,7 @@ REASON_CHARS_MAX: Final = 500
 PHONE_CHARS_MAX: Final = 25
 _PHONE: Final = re.compile(r"\+?[0-9 ()/.-]{6,25}")
 _DIGITS_MIN: Final = 6
+_SUBJECT_CHARS_MAX: Final = 64
 
 _NO_PHONE: Final = _("Enter a telephone number, so that the clinic can reach you.")
 _BAD_PHONE: Final = _("Enter the number with digits only, for example 069 123 4567.")
@@ -28,16 +29,33 @@ _FORM_DAMAGED: Final = _("This form was incomplete. It is whole again now: pleas
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """What was typed, and what is wrong with it: a sentence by the name of the field."""
+    """What was typed, and what is wrong with it: a sentence by the name of the field.
+
+    `for_whom` is the subject of the person who is to see the doctor; '' is whoever is signed in.
+    """
 
     reason: str = ""
     phone: str = ""
+    for_whom: str = ""
     problems: Mapping[str, Text] | None = None
 
     def personal_fields(self) -> dict[str, str]:
         """What has to be sealed, by the name of the command's field; what is empty is left out."""
         fields = {"reason": self.reason, "contact": self.phone}
         return {name: typed for name, typed in fields.items() if typed}
+
+    def typed(self) -> dict[str, str]:
+        """All that was typed, by the name of the form's field."""
+        fields = {"reason": self.reason, "phone": self.phone, "for_whom": self.for_whom}
+        return {name: typed for name, typed in fields.items() if typed}
+
+    def unjudged(self) -> Visit:
+        """The same, with nothing said of what is wrong with it."""
+        return replace(self, problems=None)
+
+    def with_problem(self, field: str, said: Text) -> Visit:
+        """The same, with one thing more that is wrong."""
+        return replace(self, problems={**(self.problems or {}), field: said})
 
 
 def read_visit(posted: Mapping[str, object], *, whole: bool) -> Visit:
@@ -53,7 +71,12 @@ def read_visit(posted: Mapping[str, object], *, whole: bool) -> Visit:
         problems["phone"] = _BAD_PHONE
     if not whole:
         problems["form"] = _FORM_DAMAGED
-    return Visit(reason, phone, problems or None)
+    return Visit(reason, phone, _subject(posted), problems or None)
+
+
+def _subject(posted: Mapping[str, object]) -> str:
+    """Whom the form was sent for; what is no subject stays, and is nobody whom one acts for."""
+    return _typed(posted, "for_whom")[:_SUBJECT_CHARS_MAX]
 
 
 def _typed(posted: Mapping[str, object], name: str) -> str:

@@ -51,7 +51,7 @@ def for_publishing(rows: Rows, asked: Asked) -> policy.CalendarKnown:
 
 def for_booking(rows: Rows, asked: Asked) -> policy.BookingKnown:
     """Look up the slot, the appointment, and what else the citizen has booked."""
-    citizen = asked.actor.subject
+    citizen = asked.actor.whom
     if asked.actor.role == "clerk":
         citizen = wishes.key_of(asked.data, "citizen")
     return policy.BookingKnown(

@@ -161,7 +161,11 @@ class Slot(models.Model):
 class Appointment(models.Model):
     """A citizen's appointment. `state` is 'booked' or 'cancelled'.
 
-    `position` is that of the act that last changed it, `booked_position` that of its booking.
+    `position` is that of the act that last changed when it is, `booked_position` that of its
+    booking. `slot` is '' for who walked in. `visit` is '', 'arrived', 'missed' or 'ended', noted at
+    `visit_ms` by the act at `visit_position`. `to_call_ms` is since when the clinic has closed its
+    time without another one being found, by the act at `to_call_position`; else 0. `identity` says
+    how the desk made sure who it is: 'document', 'call' or ''.
     """
 
     id: models.CharField[str, str] = models.CharField(max_length=32, primary_key=True)
@@ -177,12 +181,21 @@ class Appointment(models.Model):
     booked_ms: models.BigIntegerField[int, int] = models.BigIntegerField()
     position: models.BigIntegerField[int, int] = models.BigIntegerField()
     booked_position: models.BigIntegerField[int, int] = models.BigIntegerField()
+    visit: models.CharField[str, str] = models.CharField(max_length=8)
+    visit_ms: models.BigIntegerField[int, int] = models.BigIntegerField()
+    visit_position: models.BigIntegerField[int, int] = models.BigIntegerField()
+    to_call_ms: models.BigIntegerField[int, int] = models.BigIntegerField()
+    to_call_position: models.BigIntegerField[int, int] = models.BigIntegerField()
+    identity: models.CharField[str, str] = models.CharField(max_length=8)
 
     class Meta:
         managed = False
         db_table = apply.APPOINTMENT
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["citizen", "state"], name="appts_appointment_citizen"),
+            models.Index(fields=["state", "starts_s"], name="appts_appointment_near"),
+            models.Index(fields=["booked_position"], name="appts_appointment_booked"),
+            models.Index(fields=["practitioner", "starts_s"], name="appts_appointment_day"),
         ]
 
     def __str__(self) -> str:
@@ -207,3 +220,34 @@ class Appointment(models.Model):
     def booked_at(self) -> datetime:
         """When the appointment was booked, as an aware instant in UTC."""
         return datetime.fromtimestamp(self.booked_ms / 1000, UTC)
+
+
+class Notice(models.Model):
+    """What a clinic did to somebody's appointment, for the letter that tells them.
+
+    The id is '<position, 12 digits>-<appointment>'. `kind`: 'booked', 'moved', 'cancelled', or
+    'to-call' where the clinic has closed the time and no other one is found yet. `old_starts_s` is
+    0 but for 'moved'. The rows say what happened; who was told stands with the letters.
+    """
+
+    id: models.CharField[str, str] = models.CharField(max_length=45, primary_key=True)
+    appointment: models.CharField[str, str] = models.CharField(max_length=32)
+    citizen: models.CharField[str, str] = models.CharField(max_length=32)
+    kind: models.CharField[str, str] = models.CharField(max_length=9)
+    practitioner: models.CharField[str, str] = models.CharField(max_length=32)
+    old_starts_s: models.BigIntegerField[int, int] = models.BigIntegerField()
+    starts_s: models.BigIntegerField[int, int] = models.BigIntegerField()
+    zone: models.TextField[str, str] = models.TextField()
+    noted_ms: models.BigIntegerField[int, int] = models.BigIntegerField()
+    position: models.BigIntegerField[int, int] = models.BigIntegerField()
+
+    class Meta:
+        managed = False
+        db_table = apply.NOTICE
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["citizen"], name="appts_notice_citizen"),
+            models.Index(fields=["noted_ms"], name="appts_notice_noted"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.appointment}"

@@ -22,13 +22,14 @@ same-time              appointment, starts_s, zone  another appointment overlaps
 appointment-unknown    appointment
 not-yours              appointment                  it is another citizen's
 already-cancelled      appointment
+visit-noted            appointment, visit           they came, or were missed: nothing to move
 too-late-to-cancel     appointment, starts_s, zone, minutes    from so many minutes before it
 same-slot              slot                         it is there already
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import wraps
@@ -86,7 +87,7 @@ class BookingKnown:
     booked: Sequence[Row]
 
 
-def _for(roles: tuple[Role, ...]) -> Callable[[Decide], Decide]:
+def for_roles(roles: tuple[Role, ...]) -> Callable[[Decide], Decide]:
     """Refuse other roles, and turn a Malformed field into a refusal."""
 
     def around(decide: Decide) -> Decide:
@@ -104,7 +105,7 @@ def _for(roles: tuple[Role, ...]) -> Callable[[Decide], Decide]:
     return around
 
 
-@_for(_STAFF)
+@for_roles(_STAFF)
 def open_clinic(asked: Asked, known: ClinicKnown) -> Decision:
     """A clinic opens. Data: clinic (id), name, town, county, address."""
     fields = wishes.Fields(asked.data)
@@ -116,7 +117,7 @@ def open_clinic(asked: Asked, known: ClinicKnown) -> Decision:
     return (NewAct(acts.CLINIC_OPENED, {"clinic": clinic, **texts}),)
 
 
-@_for(_STAFF)
+@for_roles(_STAFF)
 def add_practitioner(asked: Asked, known: ClinicKnown) -> Decision:
     """A practitioner joins a clinic. Data: practitioner (id), clinic, name, speciality."""
     fields = wishes.Fields(asked.data)
@@ -130,7 +131,7 @@ def add_practitioner(asked: Asked, known: ClinicKnown) -> Decision:
     return (NewAct(acts.PRACTITIONER_JOINED, {**ids, **texts}),)
 
 
-@_for(_STAFF)
+@for_roles(_STAFF)
 def set_schedule(asked: Asked, known: ClinicKnown) -> Decision:
     """Weekly hours hold from a day on. Data: practitioner, weekly, zone, valid_from, valid_to.
 
@@ -158,7 +159,7 @@ def set_schedule(asked: Asked, known: ClinicKnown) -> Decision:
     return (NewAct(acts.SCHEDULE_SET, data),)
 
 
-@_for(_STAFF)
+@for_roles(_STAFF)
 def set_exception(asked: Asked, known: DayKnown) -> Decision:
     """A day is closed or has other hours. Data: practitioner, day, kind; hours, zone, offsets.
 
@@ -177,7 +178,7 @@ def set_exception(asked: Asked, known: DayKnown) -> Decision:
     if known.slots or wish.day <= str(known.practitioner["published_to"]):
         day = date.fromisoformat(wish.day)
         wanted = hours.instants(day, wish.periods, wish.offsets)
-        opened, closed = _changed_slots(known.slots, wanted, asked.at_ms)
+        opened, closed = changed_slots(known.slots, wanted, asked.at_ms)
     data: dict[str, Value] = {
         "practitioner": wish.practitioner,
         "day": wish.day,
@@ -190,7 +191,7 @@ def set_exception(asked: Asked, known: DayKnown) -> Decision:
     return (NewAct(acts.EXCEPTION_SET, data),)
 
 
-def _changed_slots(
+def changed_slots(
     slots: Sequence[Row], wanted: Sequence[tuple[int, int]], at_ms: int
 ) -> tuple[list[tuple[int, int]], list[str]]:
     """Which slots to open and which to close, so that the day has those that are wanted.
@@ -202,14 +203,14 @@ def _changed_slots(
     kept = [slot for slot in slots if slot["appointment"] and slot["starts_s"] in wanted_at]
     open_ids: set[Any] = {slot["id"] for slot in kept}
     opened = [
-        (_int(slot, "starts_s"), _int(slot, "minutes"))
+        (number_in(slot, "starts_s"), number_in(slot, "minutes"))
         for slot in kept
-        if slot["state"] == "closed" and _int(slot, "starts_s") * 1000 > at_ms
+        if slot["state"] == "closed" and number_in(slot, "starts_s") * 1000 > at_ms
     ]
     there = {slot["starts_s"]: slot for slot in slots}
     occupied = [slot for slot in slots if slot["appointment"]]
     for starts_s, minutes in wanted:
-        if starts_s * 1000 <= at_ms or _overlapping(occupied, starts_s, minutes) is not None:
+        if starts_s * 1000 <= at_ms or overlapping(occupied, starts_s, minutes) is not None:
             continue
         slot = there.get(starts_s)
         if slot is not None:
@@ -221,12 +222,12 @@ def _changed_slots(
         for slot in slots
         if slot["id"] not in open_ids
         and slot["state"] != "closed"
-        and _int(slot, "starts_s") * 1000 > at_ms
+        and number_in(slot, "starts_s") * 1000 > at_ms
     ]
     return sorted(opened), closed
 
 
-@_for(_STAFF)
+@for_roles(_STAFF)
 def publish_slots(asked: Asked, known: CalendarKnown) -> Decision:
     """Slots of coming days open. Data: practitioner, first_day, last_day, zone, offsets.
 
@@ -272,15 +273,15 @@ def publish_slots(asked: Asked, known: CalendarKnown) -> Decision:
     return (NewAct(acts.SLOTS_PUBLISHED, data),)
 
 
-@_for(_DESK)
+@for_roles(_DESK)
 def book(asked: Asked, known: BookingKnown) -> Decision:
     """A citizen books a slot. Data: slot, reason, contact (sealed, may be absent).
 
-    A clerk who books for somebody adds citizen.
+    A clerk who books for somebody adds citizen, and identity where they made sure who it is.
     """
     wish = wishes.book_wish(asked.data, on_behalf=asked.actor.role == "clerk")
-    citizen = wish.citizen or asked.actor.subject
-    slot = _bookable(known.slot, wish.slot, asked.at_ms)
+    citizen = wish.citizen or asked.actor.whom
+    slot = bookable(known.slot, wish.slot, asked.at_ms)
     if isinstance(slot, Refusal):
         return slot
     refused = _too_many(asked, known) or _meanwhile(known, slot)
@@ -297,10 +298,10 @@ def book(asked: Asked, known: BookingKnown) -> Decision:
         "reason": wish.reason,
         "contact": wish.contact,
     }
-    return (NewAct(acts.BOOKED, data),)
+    return (NewAct(acts.BOOKED, data), *identity_act(data, wish.identity))
 
 
-@_for(_DESK)
+@for_roles(_DESK)
 def cancel(asked: Asked, known: BookingKnown) -> Decision:
     """A citizen cancels. Data: appointment; a clerk adds citizen."""
     appointment = _own(asked, known, ())
@@ -316,7 +317,7 @@ def cancel(asked: Asked, known: BookingKnown) -> Decision:
     return (NewAct(acts.CANCELLED, data),)
 
 
-@_for(_DESK)
+@for_roles(_DESK)
 def reschedule(asked: Asked, known: BookingKnown) -> Decision:
     """A citizen moves an appointment. Data: appointment, slot (the new); a clerk adds citizen."""
     slot_id = wishes.Fields(asked.data).slot("slot")
@@ -325,7 +326,7 @@ def reschedule(asked: Asked, known: BookingKnown) -> Decision:
         return appointment
     if appointment["slot"] == slot_id:
         return Refusal("same-slot", {"slot": slot_id})
-    slot = _bookable(known.slot, slot_id, asked.at_ms)
+    slot = bookable(known.slot, slot_id, asked.at_ms)
     if isinstance(slot, Refusal):
         return slot
     refused = _meanwhile(known, slot)
@@ -350,7 +351,7 @@ def _own(asked: Asked, known: BookingKnown, more: tuple[str, ...]) -> Row | Refu
     fields = wishes.Fields(asked.data)
     appointment_id = fields.hex_id("appointment")
     on_behalf = asked.actor.role == "clerk"
-    citizen = fields.hex_id("citizen") if on_behalf else asked.actor.subject
+    citizen = fields.hex_id("citizen") if on_behalf else asked.actor.whom
     for field in more:
         fields.slot(field)
     fields.end()
@@ -361,8 +362,11 @@ def _own(asked: Asked, known: BookingKnown, more: tuple[str, ...]) -> Row | Refu
         return Refusal("not-yours", {"appointment": appointment_id})
     if appointment["state"] != "booked":
         return Refusal("already-cancelled", {"appointment": appointment_id})
+    if appointment["visit"]:
+        noted = {"appointment": appointment_id, "visit": appointment["visit"]}
+        return Refusal("visit-noted", noted)
     minutes = 0 if on_behalf else CANCEL_BEFORE_MINUTES
-    if asked.at_ms >= (_int(appointment, "starts_s") - minutes * 60) * 1000:
+    if asked.at_ms >= (number_in(appointment, "starts_s") - minutes * 60) * 1000:
         when = {"starts_s": appointment["starts_s"], "zone": appointment["zone"]}
         return Refusal(
             "too-late-to-cancel", {"appointment": appointment_id, **when, "minutes": minutes}
@@ -370,12 +374,12 @@ def _own(asked: Asked, known: BookingKnown, more: tuple[str, ...]) -> Row | Refu
     return appointment
 
 
-def _bookable(slot: Row | None, slot_id: str, at_ms: int) -> Row | Refusal:
+def bookable(slot: Row | None, slot_id: str, at_ms: int) -> Row | Refusal:
     """The slot if anybody may book it now, or why not."""
     if slot is None:
         return Refusal("slot-unknown", {"slot": slot_id})
     detail = {"slot": slot_id, "starts_s": slot["starts_s"], "zone": slot["zone"]}
-    if _int(slot, "starts_s") * 1000 <= at_ms:
+    if number_in(slot, "starts_s") * 1000 <= at_ms:
         return Refusal("slot-past", detail)
     if slot["state"] == "closed":
         return Refusal("slot-closed", detail)
@@ -386,7 +390,7 @@ def _bookable(slot: Row | None, slot_id: str, at_ms: int) -> Row | Refusal:
 
 def _too_many(asked: Asked, known: BookingKnown) -> Refusal | None:
     """Whether the citizen has enough to come; a clerk may go beyond that."""
-    upcoming = sum(_int(row, "starts_s") * 1000 > asked.at_ms for row in known.booked)
+    upcoming = sum(number_in(row, "starts_s") * 1000 > asked.at_ms for row in known.booked)
     if asked.actor.role == "citizen" and upcoming >= UPCOMING_MAX:
         return Refusal("too-many-upcoming", {"max": UPCOMING_MAX})
     return None
@@ -396,18 +400,27 @@ def _meanwhile(known: BookingKnown, slot: Row) -> Refusal | None:
     """Whether another appointment of the citizen overlaps the slot."""
     meant = known.appointment["id"] if known.appointment is not None else ""
     others = [row for row in known.booked if row["id"] != meant]
-    other = _overlapping(others, _int(slot, "starts_s"), _int(slot, "minutes"))
+    other = overlapping(others, number_in(slot, "starts_s"), number_in(slot, "minutes"))
     if other is None:
         return None
     detail = {"starts_s": other["starts_s"], "zone": other["zone"]}
     return Refusal("same-time", {"appointment": other["id"], **detail})
 
 
-def _overlapping(rows: Sequence[Row], starts_s: int, minutes: int) -> Row | None:
+def identity_act(data: Mapping[str, Value], identity: str) -> tuple[NewAct, ...]:
+    """The act that says how the desk made sure whose appointment it is; none where it did not."""
+    if not identity:
+        return ()
+    said = {"appointment": data["appointment"], "citizen": data["citizen"], "identity": identity}
+    return (NewAct(acts.IDENTITY_CHECKED, said),)
+
+
+def overlapping(rows: Sequence[Row], starts_s: int, minutes: int) -> Row | None:
+    """The first of some slots or appointments that overlaps this stretch of time, or None."""
     ends_s = starts_s + minutes * 60
     for row in rows:
-        other_s = _int(row, "starts_s")
-        if other_s < ends_s and starts_s < other_s + _int(row, "minutes") * 60:
+        other_s = number_in(row, "starts_s")
+        if other_s < ends_s and starts_s < other_s + number_in(row, "minutes") * 60:
             return row
     return None
 
@@ -431,7 +444,8 @@ def _periods_on(day: str, schedule: Row | None, exception: Row | None) -> tuple[
     return tuple(period for on, period in weekly if on == weekday)
 
 
-def _int(row: Row, column: str) -> int:
+def number_in(row: Row, column: str) -> int:
+    """A cell that is a number."""
     value = row[column]
     assert isinstance(value, int), column
     return value

@@ -28,7 +28,31 @@ _SENTENCES: Final[Mapping[str, Text]] = {
         "An appointment can be changed or cancelled until %(minutes)s minutes before it begins. "
         "Please call the clinic."
     ),
+    "visit-noted": _("The desk has noted already that the person came, or did not."),
+    "too-early": _("It is not the day of this appointment yet."),
+    "not-begun": _("Nobody is missed before their time has begun."),
+    "not-arrived": _("Nobody has arrived yet, so no visit can end."),
+    "noted-already": _("That is noted already."),
+    "nothing-noted": _("Nothing is noted that could be taken back."),
+    "too-many-moves": _("At most %(max)s people can be moved at once."),
+    "clinic-unknown": _("There is no such clinic."),
+    "practitioner-unknown": _("There is no such practitioner."),
+    "other-zone": _("The hours are in another time zone: %(schedule_zone)s."),
+    "too-many-days": _("At most %(max)s days can be published at once."),
+    "too-many-slots": _("That is more than %(max)s times. Publish fewer days at once."),
+    "nothing-to-publish": _(
+        "There are no new times in these days: set hours for them, or choose days that are not "
+        "published yet."
+    ),
+    "already-registered": _("This person is in the register already."),
+    "already-identified": _("This person has a personal number already."),
+    "number-taken": _("This number belongs to another person."),
+    "own-matter": _("Nobody does this for themself. Ask a colleague."),
+    "no-role": _("You don't have this role any more. Ask an operator."),
     "not-allowed": _("Your role may not do this."),
+    "not-acting-for": _(
+        "You can't act for this person, or not any more. Ask them, or ask at a counter."
+    ),
     "malformed": _("Something in this form was not as this site sends it. Please start again."),
 }
 _OTHERWISE: Final[Text] = _("The rules of this service do not allow it.")

@@ -18,6 +18,9 @@ TEXT_MAX: Final = 200
 SEALED_MAX_BYTES: Final = 8192
 OFFSETS_MAX: Final = 400
 PERIODS_MAX: Final = 100
+WALK_IN_MINUTES_MAX: Final = 240
+IDENTITIES: Final = ("document", "call")
+"""A document was seen at the counter, or a caller said what only they should know."""
 
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _HEX_ID: Final = re.compile(r"[0-9a-f]{32}")
@@ -112,6 +115,35 @@ class Fields:
             raise Malformed(field)
         return value
 
+    def identity(self, field: str) -> str:
+        """How the desk made sure who somebody is, or '' (also where the field is absent)."""
+        value = self._take(field)
+        return "" if value is None else self.one_of(field, IDENTITIES)
+
+    def number(self, field: str, least: int, most: int) -> int:
+        """A whole number between these, both included."""
+        value = self._take(field)
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise Malformed(field)
+        return value
+
+    def moves(self, field: str) -> tuple[tuple[str, str], ...]:
+        """[[appointment, slot]...], each appointment once."""
+        value = self._take(field)
+        if not isinstance(value, list | tuple):
+            raise Malformed(field)
+        pairs: list[tuple[str, str]] = []
+        for row in value:
+            if not isinstance(row, list | tuple) or len(row) != 2:
+                raise Malformed(field)
+            for cell, shape in zip(row, (_HEX_ID, _SLOT), strict=True):
+                if not isinstance(cell, str) or shape.fullmatch(cell) is None:
+                    raise Malformed(field)
+            pairs.append((row[0], row[1]))
+        if len({appointment for appointment, _ in pairs}) != len(pairs):
+            raise Malformed(field)
+        return tuple(pairs)
+
     def _numbers(self, field: str, width: int, most: int) -> list[tuple[int, ...]]:
         value = self._take(field)
         if not isinstance(value, list | tuple) or len(value) > most:
@@ -180,12 +212,35 @@ class PublishWish:
 
 @dataclass(frozen=True, slots=True)
 class BookWish:
-    """Data of book; `citizen` is '' where the citizen books in person."""
+    """Data of book; `citizen` and `identity` are '' where the citizen books in person."""
 
     slot: str
     citizen: str
     reason: bytes | None
     contact: bytes | None
+    identity: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WalkInWish:
+    """Data of walk_in."""
+
+    practitioner: str
+    citizen: str
+    minutes: int
+    zone: str
+    reason: bytes | None
+    contact: bytes | None
+    identity: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClosingWish:
+    """Data of close_day: (appointment, slot) for each that is moved."""
+
+    practitioner: str
+    day: str
+    moves: tuple[tuple[str, str], ...]
 
 
 def exception_wish(data: Mapping[str, Any]) -> ExceptionWish:
@@ -228,9 +283,47 @@ def book_wish(data: Mapping[str, Any], *, on_behalf: bool) -> BookWish:
         citizen=fields.hex_id("citizen") if on_behalf else "",
         reason=fields.sealed("reason"),
         contact=fields.sealed("contact"),
+        identity=fields.identity("identity") if on_behalf else "",
     )
     fields.end()
     return wish
+
+
+def walk_in_wish(data: Mapping[str, Any]) -> WalkInWish:
+    """Read the data of walk_in; raises Malformed."""
+    fields = Fields(data)
+    wish = WalkInWish(
+        practitioner=fields.id("practitioner"),
+        citizen=fields.hex_id("citizen"),
+        minutes=fields.number("minutes", hours.SLOT_MINUTES_MIN, WALK_IN_MINUTES_MAX),
+        zone=fields.zone("zone"),
+        reason=fields.sealed("reason"),
+        contact=fields.sealed("contact"),
+        identity=fields.identity("identity"),
+    )
+    fields.end()
+    return wish
+
+
+def closing_wish(data: Mapping[str, Any]) -> ClosingWish:
+    """Read the data of close_day; raises Malformed."""
+    fields = Fields(data)
+    wish = ClosingWish(fields.id("practitioner"), fields.day("day"), fields.moves("moves"))
+    fields.end()
+    return wish
+
+
+def moves_meant(data: Mapping[str, Any], most: int) -> list[tuple[str, str]]:
+    """What close_day's data would move, read or not: what to look up, at most `most`."""
+    moves = data.get("moves")
+    rows = moves[:most] if isinstance(moves, list | tuple) else []
+    return [
+        (row[0], row[1])
+        for row in rows
+        if isinstance(row, list | tuple)
+        and len(row) == 2
+        and all(isinstance(cell, str) and len(cell) <= TEXT_MAX for cell in row)
+    ]
 
 
 def key_of(data: Mapping[str, Any], field: str) -> str:

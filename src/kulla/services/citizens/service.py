@@ -13,5 +13,6 @@ SERVICE: Final = Service(
         "register": CommandType(gather.registered_already, policy.register),
         "register_many": CommandType(gather.registered_already, policy.register_many),
     },
-    acts={acts.REGISTERED: ActType(apply.registered, version=acts.REGISTERED_VERSION)},
+    # The citizen's row keeps the position and the instant for ever, so nothing is noted beside it.
+    acts={acts.REGISTERED: ActType(apply.registered, version=acts.REGISTERED_VERSION, noted=False)},
 )

@@ -1,0 +1,1 @@
+"""Signing in with the national e-ID: OpenID Connect, as a client of one provider."""

@@ -1,0 +1,1 @@
+"""What people set for themselves: addresses, keys, people, sessions, and what is stored of them."""

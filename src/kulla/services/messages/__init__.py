@@ -1,0 +1,1 @@
+"""Messages: what was sent to whom, and what could not be."""

@@ -1,0 +1,286 @@
+"""Sends the letters that follow from acts, and has it recorded that they went.
+
+Order: only what lies below the watermark is told; the letter goes; then the act `sent` is written.
+A process that dies between the last two sends that letter again, with the same Message-ID, by which
+mailboxes and people know a repeat. While no quorum answers nothing is sent: a home that was cut off
+can't record anything, and the one that took over sends instead.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import structlog
+from django.utils import translation
+
+from kulla.kernel.canonical import Value
+from kulla.kernel.edges import Clock, Entropy
+from kulla.kernel.errors import KullaError
+from kulla.kernel.letters import Carrier, CarrierDown, Never, NotNow, Outgoing
+from kulla.kernel.service import Command
+from kulla.kernel.tower import Answer, TowerEdge
+from kulla.portal import words
+from kulla.services.messages import acts
+from kulla.services.messages.policy import POST
+from kulla.services.messages.words import Occasion, compose, compose_short
+from kulla.tower.due_letters import DueLetters, Intent, Recipient
+from kulla.tower.pauses import pause_s
+
+LONGEST_PAUSE_S: Final = 900.0
+WAITING_MAX: Final = 2000
+A_TURN: Final = 50
+LOOK_AGAIN_S: Final = 300.0
+NOTE_EVERY_S: Final = 600.0
+RECORD_WAIT_S: Final = 15.0
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A letter to one person: what it follows from, how often it was tried, when again.
+
+    `channel` is set once it went, `why` once it is sure that it never will: then it has only to be
+    recorded, and is not tried again.
+    """
+
+    intent: Intent
+    recipient: Recipient
+    tries: int = 0
+    due_s: float = 0.0
+    channel: str = ""
+    why: str = ""
+    recording: Future[Answer] | None = None
+
+
+class MessagePost:
+    """The post of acts' letters. One thread, and one such post a home.
+
+    `site` is the portal's address (https://sherbime.example.al), which links begin with.
+    """
+
+    def __init__(
+        self,
+        due: DueLetters,
+        tower: TowerEdge,
+        carriers: Mapping[str, Carrier],
+        site: str,
+        clock: Clock,
+        entropy: Entropy,
+        *,
+        after_carry: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._due = due
+        self._tower = tower
+        self._carriers = carriers
+        self._site = site.rstrip("/")
+        self._clock = clock
+        self._entropy = entropy
+        self._after_carry = after_carry
+        self._waiting: dict[str, _Waiting] = {}
+        self._noted = self._bookings = self._notices = due.looked_up_to()
+        self._reminded_s = -LOOK_AGAIN_S
+        self._noted_s = clock.monotonic_s()
+        self._carrier_due_s: dict[str, float] = {}
+        self._carrier_failures: dict[str, int] = {}
+        self._recorders = ThreadPoolExecutor(16, thread_name_prefix="post-record")
+        self.trouble = ""
+
+    def close(self) -> None:
+        """Wait for records that are on their way; let go of file and carriers."""
+        self._recorders.shutdown(wait=True)
+        self._due.close()
+        for carrier in self._carriers.values():
+            carrier.close()
+
+    def waiting(self) -> int:
+        """How many letters wait to go or to be recorded."""
+        return len(self._waiting)
+
+    def turn(self) -> int:
+        """Look for letters that are due and try some; returns how many went."""
+        witnessing = self._tower.witnessing()
+        if not witnessing.quorum:
+            return 0
+        if len(self._waiting) < WAITING_MAX:
+            self._look(witnessing.watermark)
+        gone = self._carry_some()
+        self._record()
+        if not gone:
+            for carrier in self._carriers.values():
+                carrier.close()
+        self._note(witnessing.watermark)
+        return gone
+
+    def _look(self, below: int) -> None:
+        """Take up letters of acts that were not looked at yet, and reminders now and then."""
+        if self._bookings < below:
+            intents, self._bookings = self._due.bookings(self._bookings, below)
+            self._take_up(intents, below)
+        if self._notices < below:
+            intents, self._notices = self._due.notices(self._notices, below)
+            self._take_up(intents, below)
+        now_s = self._clock.monotonic_s()
+        if now_s - self._reminded_s >= LOOK_AGAIN_S:
+            self._reminded_s = now_s
+            reminders = self._due.reminders(self._clock.now_ms(), below)
+            if not self._take_up(reminders, below):
+                self._reminded_s = now_s - LOOK_AGAIN_S
+
+    def _take_up(self, intents: Iterable[Intent], below: int) -> bool:
+        """Keep the letters that are wanted; False where there were too many to keep them all."""
+        now_ms = self._clock.now_ms()
+        for intent in intents:
+            if intent.until_ms <= now_ms:
+                continue
+            if intent.position < 0 and len(self._waiting) >= WAITING_MAX:
+                return False
+            for recipient in self._due.recipients(intent.citizen, now_ms, below):
+                message = intent.message(recipient.subject)
+                wanted = intent.kind != "reminder" or recipient.reminders
+                reached = any(kind in self._carriers for kind, _ in recipient.addresses)
+                known = message in self._waiting or self._due.recorded(message)
+                if wanted and reached and not known:
+                    self._waiting[message] = _Waiting(intent, recipient)
+        return True
+
+    def _carry_some(self) -> int:
+        """Try at most A_TURN letters that are due; the longest due first."""
+        now_s = self._clock.monotonic_s()
+        due = [
+            (letter.due_s, message)
+            for message, letter in self._waiting.items()
+            if not letter.channel and not letter.why and letter.due_s <= now_s
+        ]
+        gone = 0
+        for _, message in sorted(due)[:A_TURN]:
+            gone += self._carry(message, self._waiting[message])
+        return gone
+
+    def _carry(self, message: str, letter: _Waiting) -> bool:
+        """Try one letter at the person's addresses, in turn where one refuses it for good."""
+        if letter.intent.until_ms <= self._clock.now_ms():
+            letter.why = "given-up"
+            return False
+        codes = []
+        for channel, sealed in letter.recipient.addresses:
+            carrier = self._carriers.get(channel)
+            if carrier is None:
+                continue
+            if self._carrier_due_s.get(channel, 0.0) > self._clock.monotonic_s():
+                letter.due_s = self._carrier_due_s[channel]
+                return False
+            try:
+                carrier.carry(self._written(message, letter, channel, sealed))
+            except Never as error:
+                codes.append(error.code)
+                continue
+            except (NotNow, KullaError) as error:
+                self._put_off(letter, channel, error)
+                return False
+            self._after_carry()
+            self._carrier_failures.pop(channel, None)
+            self.trouble, letter.channel = "", channel
+            return True
+        letter.why = codes[0]
+        return False
+
+    def _put_off(self, letter: _Waiting, channel: str, error: KullaError) -> None:
+        now_s = self._clock.monotonic_s()
+        if isinstance(error, CarrierDown):
+            failures = self._carrier_failures.get(channel, 0) + 1
+            self._carrier_failures[channel] = failures
+            self._carrier_due_s[channel] = now_s + pause_s(failures, 120.0, self._entropy)
+            letter.due_s = self._carrier_due_s[channel]
+            self.trouble = error.code
+            log.warning("letters can't go", channel=channel, error=str(error))
+            return
+        letter.tries += 1
+        letter.due_s = now_s + pause_s(letter.tries, LONGEST_PAUSE_S, self._entropy)
+        code = error.code if isinstance(error, NotNow) else type(error).__name__
+        log.info("letter put off", kind=letter.intent.kind, why=code, tries=letter.tries)
+
+    def _written(self, message: str, letter: _Waiting, channel: str, sealed: bytes) -> Outgoing:
+        """The letter in the person's language; the keeper opens the address for it alone."""
+        intent, recipient = letter.intent, letter.recipient
+        reason = f"letter: {intent.kind}"
+        address = self._tower.open(recipient.subject, {channel: sealed}, reason)[channel]
+        language = recipient.language
+        with translation.override(language):
+            occasion = self._occasion(intent, ward=recipient.ward)
+            if channel == "phone":
+                subject, body = "", compose_short(intent.kind, occasion)
+            else:
+                subject, body = compose(intent.kind, occasion, self._site)
+        return Outgoing(message, address, subject, body, language, self._clock.now_ms())
+
+    def _occasion(self, intent: Intent, *, ward: bool) -> Occasion:
+        starts = datetime.fromtimestamp(intent.starts_s, UTC).astimezone(ZoneInfo(intent.zone))
+        clinic, address = self._due.clinic(intent.practitioner)
+        receipt = ""
+        if intent.receipt >= 0 and not ward:
+            receipt = f"{self._site}/receipts/{intent.receipt}"
+        page = f"{self._site}/appointments/{intent.about}"
+        return Occasion(words.moment(starts), clinic, address, page, receipt, ward)
+
+    def _record(self) -> None:
+        """Have it recorded what went and what never will; look at what was answered."""
+        for message, letter in list(self._waiting.items()):
+            if letter.recording is not None and letter.recording.done():
+                recording, letter.recording = letter.recording, None
+                if recording.exception() is None and _settled(recording.result()):
+                    del self._waiting[message]
+                    continue
+                letter.due_s = self._clock.monotonic_s() + 1.0
+            ready = letter.recording is None and (letter.channel or letter.why)
+            if ready and letter.due_s <= self._clock.monotonic_s():
+                command = _record_command(message, letter)
+                letter.recording = self._recorders.submit(
+                    self._tower.submit, command, RECORD_WAIT_S
+                )
+
+    def _note(self, watermark: int) -> None:
+        """Now and then, have it noted how far the post has looked: a new home goes on from there.
+
+        Nothing is noted where nothing but such notes was written since.
+        """
+        now_s = self._clock.monotonic_s()
+        if now_s - self._noted_s < NOTE_EVERY_S:
+            return
+        self._noted_s = now_s
+        open_now = [w.intent.position for w in self._waiting.values() if w.intent.position >= 0]
+        up_to = min([self._bookings, self._notices, watermark, *open_now])
+        if up_to - self._noted < 2:
+            return
+        name = hashlib.sha256(f"looked {up_to}".encode()).digest()[:16]
+        command = Command(acts.SERVICE_NAME, "note_looked", name, POST, {"up_to": up_to})
+        answer = self._tower.submit(command, RECORD_WAIT_S)
+        if answer.status in ("accepted", "refused"):
+            self._noted = up_to
+
+
+def _settled(answer: Answer) -> bool:
+    return answer.status == "accepted" or (
+        answer.status == "refused" and answer.code == "already-recorded"
+    )
+
+
+def _record_command(message: str, letter: _Waiting) -> Command:
+    """The command that records a letter: the same bytes at every attempt."""
+    data: dict[str, Value] = {
+        "message": message,
+        "subject": letter.recipient.subject,
+        "kind": letter.intent.kind,
+        "about": letter.intent.about,
+        "channel": letter.channel or letter.recipient.addresses[0][0],
+    }
+    name = "record_sent"
+    if letter.why:
+        name, data["why"] = "record_failed", letter.why
+    return Command(acts.SERVICE_NAME, name, bytes.fromhex(message), POST, data)
