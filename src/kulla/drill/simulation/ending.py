@@ -1,0 +1,49 @@
+"""The last look at a world that came to rest: registers against a replay, and all that was told."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING, cast
+
+from kulla.drill.chance import chance_of
+from kulla.drill.simulation import country
+from kulla.drill.simulation.disks import RegisterFile
+from kulla.drill.simulation.mortal import Life
+from kulla.rebuild.chain import rebuild_registers
+from kulla.rebuild.history import plan_history, settle_log
+from kulla.rebuild.sources import HttpSource
+
+if TYPE_CHECKING:
+    from kulla.drill.simulation.world import World
+
+
+def look_at_the_end(world: World) -> None:
+    """Rebuild from the honest embassies, and compare with the home that serves. May be a Violation.
+
+    Every command that was ever accepted must be in its registers, no slot taken twice, and a
+    replay must give the same rows.
+    """
+    judge, home = world.judge, world.home
+    process = home.process
+    if process is None or home.folder.policy is None:
+        judge.fail("stuck", "there is no home at the end.")
+        return
+    judge.check_accepted(process.connection.plain)
+    judge.check_slots(process.connection.plain)
+    life, policy, keys = Life(), home.folder.policy, country.journal_keys()
+    sources = [
+        HttpSource(world.network.client("rebuild", life, node))
+        for node in world.embassies.values()
+        if node.honest and not node.lost
+    ]
+    settlement = settle_log(sources, policy, process.origin)
+    if settlement.checkpoint.size != process.journal.size:
+        what = f"{settlement.checkpoint.size} of {process.journal.size} entries"
+        judge.fail("lost", f"a rebuild at the end finds {what}")
+    plans = plan_history(sources, policy, keys, settlement)
+    fresh = RegisterFile(country.empty_registers(), chance_of(world.seed, "end")).open(life)
+    rebuild_registers(
+        plans, keys, cast("sqlite3.Connection", fresh), country.tables(), country.SERVICES
+    )
+    judge.check_equal(process.connection.plain, fresh.plain, home.name)
+    fresh.close()

@@ -1,0 +1,297 @@
+"""What must hold after every step, seen from outside: by what was answered and what was signed."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from kulla.drill.simulation import country
+from kulla.drill.simulation.citizens import appointment_of
+from kulla.drill.simulation.embassies import EmbassyNode
+from kulla.embassy.mirrored_log import MirroredLog
+from kulla.journal.merkle import root_of
+from kulla.journal.tree import Tree
+from kulla.kernel.service import Command
+from kulla.kernel.tower import Answer
+from kulla.rebuild.chain import EpochPlan
+from kulla.registers.own import applied
+from kulla.registers.sqlite import LiveRows, dump
+
+if TYPE_CHECKING:
+    from kulla.drill.simulation.disks import HomeFolder
+    from kulla.drill.simulation.home import Ask, HomeProcess
+    from kulla.drill.simulation.world import World
+
+_ADOPTED_BY = len(country.EMBASSIES) - country.QUORUM + 1
+_RESTS_ON_NOTHING = ("malformed", "unknown-blob", "unknown-command")
+
+
+class Violation(BaseException):
+    """Something that must hold does not; `kind` is one word for it.
+
+    Nothing that is simulated may catch it.
+    """
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(f"{kind}: {message}")
+        self.kind = kind
+        self.message = message
+
+
+class Judge:
+    """Remembers what was promised, and raises Violation.
+
+    above-watermark  an answer rests on an act that no quorum holds
+    lost             an acknowledged act is not where it was after a takeover, or at the end
+    told-otherwise   a repeated command got another answer than before
+    two-histories    an embassy's mirror key signed two histories
+    forgotten        an embassy lacks after a restart what it answered for
+    unsealed         an embassy took more of a log that it had sealed
+    booked-twice     two people were told that they have the same slot
+    replay           registers are not what a replay of the journal gives
+    broken           a process can't go on from what it promised itself
+    stuck            with all faults over, the country does not go on
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._signed: dict[tuple[str, str], list[bytes]] = {}
+        self._roots: dict[tuple[str, str, int], bytes] = {}
+        self._last: dict[tuple[str, str], object] = {}
+        self._sealed: dict[tuple[str, str], int] = {}
+        self._safe: dict[tuple[str, int], bytes] = {}
+        self.acknowledged: dict[str, tuple[int, bytes]] = {}
+        self.adopted: dict[str, tuple[int, list[bytes]]] = {}
+        self.accepted: dict[bytes, tuple[int, ...]] = {}
+        self._told_of_slot: dict[str, dict[int, str]] = {}
+        self.refused = 0
+
+    def fail(self, kind: str, message: str) -> None:
+        """Raise a Violation."""
+        raise Violation(kind, message)
+
+    # what embassies sign
+
+    def embassy_answered(self, node: EmbassyNode, path: str) -> None:
+        """An embassy's process goes on after a request that may have changed something."""
+        if path not in ("/add-entries", "/seal", "/policy") or not node.honest:
+            return
+        self._look_at(node)
+
+    def embassy_started(self, node: EmbassyNode) -> None:
+        """An embassy came back from its disk: all that it signed and answered for must be there."""
+        if node.honest:
+            self._look_at(node, back=True)
+
+    def _look_at(self, node: EmbassyNode, *, back: bool = False) -> None:
+        mirror = node.mirror
+        if mirror is None:
+            return
+        for known in mirror.policy.logs:
+            log = mirror.log(known.key.name)
+            if log is not None:
+                self._look_at_log(node, log, back=back)
+
+    def _look_at_log(self, node: EmbassyNode, log: MirroredLog, *, back: bool) -> None:
+        who = (node.name, log.origin)
+        signed = self._signed.get(who, [])
+        size = log.mirrored_size
+        if back and (size < len(signed) or (who in self._sealed and log.sealed is None)):
+            self.fail("forgotten", f"{node.name} had signed {len(signed)}, came back with {size}")
+        mirrored = log.mirrored
+        if mirrored is not None and self._last.get(who) is not mirrored:
+            self._last[who] = mirrored
+            self._world.note(node.name, "signs", str(size))
+            self._note_signed(who, log, size, mirrored.checkpoint.root)
+        if log.sealed is not None and self._sealed.setdefault(who, size) != size:
+            self.fail("unsealed", f"{node.name} had sealed {self._sealed[who]}, signed {size}")
+
+    def _note_signed(self, who: tuple[str, str], log: MirroredLog, size: int, root: bytes) -> None:
+        known = self._signed.setdefault(who, [])
+        both = min(size, len(known))
+        if log.tree.root_at(both) != self._signed_root(who, both):
+            self.fail("two-histories", f"{who[0]} signed another history of {who[1]} below {both}")
+        known += [log.tree.leaf_hash(index) for index in range(len(known), size)]
+        if self._signed_root(who, size) != root:
+            self.fail("two-histories", f"{who[0]} signed a root at {size} that it does not hold")
+
+    def _signed_root(self, who: tuple[str, str], size: int) -> bytes:
+        key = (*who, size)
+        if key not in self._roots:
+            self._roots[key] = root_of(self._signed[who][:size])
+        return self._roots[key]
+
+    # what citizens are told
+
+    def told(self, home: HomeProcess, ask: Ask, answer: Answer) -> None:
+        """A home answers; this is the moment at which all that it rests on must be safe."""
+        command = ask.command
+        if answer.status == "accepted":
+            self._must_be_safe(home, answer.positions[-1] + 1, command)
+            before = self.accepted.setdefault(command.key(), answer.positions)
+            if before != answer.positions:
+                what = f"{command.name} stood at {before}, now at {answer.positions}"
+                self.fail("told-otherwise", what)
+            current = answer.positions[-1] >= home.base
+            self._check_blobs(command, country.QUORUM if current else _ADOPTED_BY)
+            self._note_slot(command, answer.positions[-1])
+        elif answer.status == "refused":
+            self.refused += 1
+            if command.key() in self.accepted:
+                self.fail("told-otherwise", f"{command.name} was accepted, now {answer.code}")
+            if answer.code not in _RESTS_ON_NOTHING:
+                self._must_be_safe(home, ask.end_before, command)
+        elif answer.code == "set-aside":
+            self.fail("broken", f"{home.name} set a service aside: {dict(home.scribe.set_aside)}")
+
+    def _must_be_safe(self, home: HomeProcess, end: int, command: Command) -> None:
+        if end == 0:
+            return
+        at = max(at for at, (_, base) in enumerate(home.epochs) if base < end)
+        origin, base = home.epochs[at]
+        size = end - base
+        root = self._root_at(home, origin, size)
+        if self._safe.get((origin, size)) != root and not self._is_held(origin, size, root):
+            # What an epoch adopted is safe once a quorum holds the act that says so.
+            openings = [later for later, _ in home.epochs[at + 1 :]]
+            if not any(
+                self._size_at(home, later)
+                and self._is_held(later, 1, self._root_at(home, later, 1))
+                for later in openings
+            ):
+                what = f"{home.name} answered {command.name}, resting on all below {end}"
+                self.fail("above-watermark", what)
+        self._safe[origin, size] = root
+        if size > self.acknowledged.get(origin, (0, b""))[0]:
+            self.acknowledged[origin] = size, root
+        adopted = self.adopted.get(origin)
+        if adopted is not None and origin == home.origin and size > adopted[0]:
+            what = f"{home.name} acknowledged {size} of {origin}, of which {adopted[0]} are adopted"
+            self.fail("lost", what)
+
+    def _root_at(self, home: HomeProcess, origin: str, size: int) -> bytes:
+        if origin == home.origin:
+            return home.journal.root_at(size)
+        return root_of(self.adopted[origin][1][:size])
+
+    def _size_at(self, home: HomeProcess, origin: str) -> int:
+        return home.journal.size if origin == home.origin else self.adopted[origin][0]
+
+    def _is_held(self, origin: str, size: int, root: bytes) -> bool:
+        """Whether a quorum of embassies signed a history that has this root at this size."""
+        held = 0
+        for name, node in self._world.embassies.items():
+            who = (name, origin)
+            if not node.honest:
+                held += 1
+            elif len(self._signed.get(who, ())) >= size:
+                held += self._signed_root(who, size) == root
+        return held >= country.QUORUM
+
+    def _check_blobs(self, command: Command, need: int) -> None:
+        nodes = self._world.embassies.values()
+        for name in command.names:
+            if sum(not node.blobs.missing([name]) or not node.honest for node in nodes) < need:
+                self.fail("above-watermark", f"{command.name} names a blob that too few hold")
+
+    def _note_slot(self, command: Command, position: int) -> None:
+        """Of all who were told that they have a slot, only the last may not wish it away."""
+        if command.name != "book":
+            return
+        slot = str(command.data["slot"])
+        told = self._told_of_slot.setdefault(slot, {})
+        if position in told:
+            return
+        told[position] = appointment_of(command)
+        *earlier, _ = [told[at] for at in sorted(told)]
+        if earlier and not self._wished_away().issuperset(earlier):
+            self.fail("booked-twice", f"{slot} was promised to two")
+
+    def _wished_away(self) -> set[str]:
+        """Appointments that somebody asked to cancel or to move, whatever they were told."""
+        return {
+            str(wish.command.data["appointment"])
+            for wish in self._world.citizens.wishes
+            if wish.command.name in ("cancel", "reschedule")
+        }
+
+    # takeovers and the end
+
+    def took_over(
+        self, folder: HomeFolder, plans: Sequence[EpochPlan], connection: sqlite3.Connection
+    ) -> None:
+        """A new home rebuilt these epochs into `folder`, whose registers `connection` shows."""
+        for plan in plans:
+            store = folder.store(plan.origin)
+            tree = Tree.load(store, plan.size)
+            size, root = self.acknowledged.get(plan.origin, (0, b""))
+            if size > plan.size:
+                what = f"{size} of {plan.origin} were acknowledged, {plan.size} adopted"
+                self.fail("lost", what)
+            if size and tree.root_at(size) != root:
+                self.fail("lost", f"another history of {plan.origin} was adopted")
+            self.adopted[plan.origin] = (
+                plan.size,
+                [tree.leaf_hash(index) for index in range(plan.size)],
+            )
+        rows = LiveRows(connection, country.tables())
+        end = plans[-1].base + plans[-1].size
+        if applied(rows) != end:
+            self.fail("replay", f"the registers stand at {applied(rows)}, {end} acts are adopted")
+        planned = {plan.origin for plan in plans}
+        for origin, (size, _) in self.acknowledged.items():
+            if origin not in planned and size:
+                self.fail("lost", f"{size} acknowledged of {origin}, which nobody adopted")
+        self.check_accepted(connection)
+        self._compare_with_old_homes(connection)
+
+    def check_accepted(self, connection: Any) -> None:
+        """Every command that was accepted is in these registers, at its positions."""
+        rows = LiveRows(connection, country.tables())
+        for key, positions in self.accepted.items():
+            row = rows.get("kulla_command", key)
+            if row is None or (row["position"], row["count"]) != (positions[0], len(positions)):
+                self.fail("lost", f"a command that was accepted at {positions} is not there")
+
+    def _compare_with_old_homes(self, connection: sqlite3.Connection) -> None:
+        end = applied(LiveRows(connection, country.tables()))
+        for home in self._world.homes:
+            other = sqlite3.connect(":memory:", isolation_level=None)
+            other.deserialize(home.folder.registers.image)
+            epochs = other.execute("SELECT count(*) FROM kulla_epoch").fetchone()
+            mine = connection.execute("SELECT count(*) FROM kulla_epoch").fetchone()
+            if applied(LiveRows(other, country.tables())) == end and epochs == mine:
+                same_history = home.folder.log_key and self._same_history(home.folder, end)
+                if same_history:
+                    self.check_equal(other, connection, f"those of {home.name}")
+            other.close()
+
+    def _same_history(self, folder: HomeFolder, end: int) -> bool:
+        """Whether that home's journal is what was adopted: it may hold a tail of its own."""
+        assert folder.log_key is not None
+        origin = folder.log_key.name
+        if origin not in self.adopted:
+            return False
+        size, leaves = self.adopted[origin]
+        try:
+            tree = Tree.load(folder.store(origin), size)
+        except Exception:
+            return False
+        return bool(size) and tree.root() == root_of(leaves) and end >= size
+
+    def check_equal(self, one: Any, other: Any, whose: str) -> None:
+        """Both registers have the same rows in every table."""
+        for table in country.tables():
+            if dump(one, table) != dump(other, table):
+                self.fail("replay", f"{table.name} of a replay differs from {whose}")
+
+    def check_slots(self, connection: Any) -> None:
+        """No slot has two appointments, and each points to the other."""
+        rows = LiveRows(cast("sqlite3.Connection", connection), country.tables())
+        taken: dict[Any, Any] = {}
+        for row in rows.find("appointments_appointment", state="booked"):
+            slot = rows.get("appointments_slot", row["slot"])
+            if row["slot"] in taken or slot is None or slot["appointment"] != row["id"]:
+                self.fail("booked-twice", f"{row['slot']!s} has two appointments")
+            taken[row["slot"]] = row["id"]

@@ -1,0 +1,105 @@
+"""What a seed is about: which faults it has, and how often. Each seed has some, few have all.
+
+Faults that are drawn together hide each other; a seed with three kinds of them goes deeper than
+one with all (swarm testing: Groce and others, 2012).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from kulla.drill.chance import chance_of
+from kulla.drill.simulation.network import Weather
+
+BuildName = Literal["", "no-fsync", "quorum-1", "answers-early", "no-sealing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """How the simulated Kulla differs from the one that runs; the default does not.
+
+    syncs: whether disks are asked to make things durable. quorum: how many embassies the scribe
+    counts. early: answers go out before the watermark. sealing: a takeover seals the old epoch.
+    """
+
+    syncs: bool = True
+    quorum: int = 3
+    early: bool = False
+    sealing: bool = True
+
+
+BUILDS: Final[dict[str, Build]] = {
+    "": Build(),
+    "no-fsync": Build(syncs=False),
+    "quorum-1": Build(quorum=1),
+    "answers-early": Build(early=True),
+    "no-sealing": Build(sealing=False),
+}
+"""The build that runs, and known-bad ones that the simulator has to see through."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One seed's faults. Rates are chances for one step of the world.
+
+    steps: how many there are. streams: whether couriers may send on without waiting. deaths: the
+    chance that a process has a last step at all. haste: how soon somebody takes over. starts: how
+    soon what is dead is started again. culprit: one embassy is lost, lies, or signs
+    anything; at most one of them, as the design tolerates. thief: somebody has home's log key and
+    feeds one embassy. zombie: a home that was only cut off goes on living after the takeover.
+    restored: an old backup of home is started.
+    """
+
+    steps: int
+    weather: Weather
+    streams: bool
+    deaths: float
+    disk_faults: float
+    full_disks: float
+    jumps: float
+    cuts: float
+    takeovers: int
+    haste: float
+    starts: float
+    culprit: Literal["", "lost", "liar", "traitor"]
+    thief: bool
+    zombie: bool
+    restored: bool
+
+
+def profile_of(seed: int) -> Profile:
+    """The profile of a seed."""
+    chance = chance_of(seed, "profile")
+
+    def some(most: float, often: float = 0.5) -> float:
+        return chance.random() * most if chance.random() < often else 0.0
+
+    culprit: Literal["", "lost", "liar", "traitor"] = ""
+    roll = chance.random()
+    if roll < 0.5:
+        culprit = "lost" if roll < 0.25 else "liar" if roll < 0.38 else "traitor"
+    takeovers = chance.choice((0, 1, 1, 1, 2, 3))
+    return Profile(
+        steps=chance.randrange(40, 140),
+        weather=Weather(
+            lost=some(0.15),
+            answer_lost=some(0.15),
+            late=some(0.1),
+            repeated=some(0.1),
+            meanwhile=some(0.3, 0.7),
+        ),
+        streams=chance.random() < 0.5,
+        deaths=some(1.0, 0.6),
+        disk_faults=some(0.04),
+        full_disks=some(0.02, 0.3),
+        jumps=some(0.03, 0.3),
+        cuts=some(0.04),
+        takeovers=takeovers,
+        haste=chance.choice((0.5, 1.5, 6.0)) * takeovers,
+        starts=chance.choice((1.0, 4.0)),
+        culprit=culprit,
+        thief=chance.random() < 0.25,
+        zombie=takeovers > 0 and chance.random() < 0.5,
+        restored=chance.random() < 0.2,
+    )

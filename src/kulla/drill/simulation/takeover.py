@@ -1,0 +1,210 @@
+"""A takeover as a process that may die between any two steps and be started again.
+
+The order is that of tower.recover.take_over; what a folder has decided once stays decided. It is
+written again here because that one reads the kit and writes the home in real folders.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, cast
+
+from kulla.drill.simulation import country
+from kulla.drill.simulation.disks import HomeFolder, RegisterConnection
+from kulla.drill.simulation.mortal import Died, Life, MortalStore
+from kulla.embassy.client import EmbassyClient
+from kulla.embassy.errors import EmbassyError, NotSettled
+from kulla.embassy.settle import Settlement
+from kulla.journal.epochs import epoch_opened_data, parse_succession
+from kulla.journal.errors import JournalError, StoreFailed
+from kulla.journal.policy_file import PolicyFile
+from kulla.kernel.errors import KullaError
+from kulla.rebuild.chain import EpochPlan, rebuild_registers
+from kulla.rebuild.history import HistoryUnclear, opening_of, plan_history, settle_log
+from kulla.rebuild.reading import SourcesExhausted
+from kulla.rebuild.sources import HttpSource
+from kulla.rebuild.takeover import (
+    TakeoverFailed,
+    bring_up_to_date,
+    hand_over_policy,
+    newest_policy,
+    seal,
+    succession_of,
+)
+
+if TYPE_CHECKING:
+    from kulla.drill.simulation.world import World
+
+
+class NotYetAllowed(KullaError):
+    """Fewer embassies answered than the rules ask for: the custodians wait."""
+
+
+_TRY_AGAIN = (TakeoverFailed, NotSettled, NotYetAllowed, SourcesExhausted, HistoryUnclear)
+
+
+class Takeover:
+    """One new home on its way, in a folder of its own."""
+
+    def __init__(self, world: World, name: str) -> None:
+        self.world = world
+        self.name = name
+        self.folder = HomeFolder(world.chance, syncs=world.build.syncs)
+        self.done = False
+        self.running = False
+        self.last_fault = ""
+
+    @property
+    def _settled(self) -> dict[str, Settlement]:
+        """What was settled, durable in the folder, by origin."""
+        found: dict[str, Settlement] = self.folder.decided.setdefault("settled", {})
+        return found
+
+    def run(self) -> None:
+        """Go through all steps; `done` where that came to its end."""
+        if self.running or self.done:
+            return
+        self.running = True
+        self.world.note("takes over", self.name)
+        life = self.world.new_life(120, often=True)
+        try:
+            self._run(life)
+            self.done = True
+            self.world.note("took over", self.name)
+        except (Died, StoreFailed, sqlite3.OperationalError) as error:
+            self.world.note("takeover dies", self.name, type(error).__name__)
+            if self.world.chance.random() < 0.5:
+                self.folder.cut_power()
+            else:
+                self.folder.restart()
+        except (*_TRY_AGAIN, EmbassyError, JournalError) as error:
+            self.last_fault = f"{type(error).__name__}: {error}"
+            self.world.note("takeover waits", self.name, self.last_fault)
+        finally:
+            life.over = True
+            self.running = False
+
+    def _run(self, life: Life) -> None:
+        world = self.world
+        clients = {
+            name: world.network.client(self.name, life, node)
+            for name, node in world.embassies.items()
+        }
+        old, new, note = self._decide(clients)
+        bring_up_to_date(clients, old, world.policies)
+        sealed = list(clients)
+        if world.build.sealing:
+            sealed = list(seal(clients, note, parse_succession(note), old))
+        sources = [HttpSource(clients[name]) for name in sealed]
+        origin = old.current_log.key.name
+        settlement = self._settle(sources, old, origin, sealed)
+        sources = _best_first(sources, settlement)
+        hand_over_policy(clients, new)
+        keys = country.journal_keys()
+        plans = plan_history(
+            sources,
+            old,
+            keys,
+            settlement,
+            lambda origin: self._settle(sources, old, origin, sealed),
+        )
+        names: dict[bytes, None] = {}
+        connection = self._rebuild(life, plans, names)
+        self._bring_keys(sources, list(names))
+        life.check()
+        self.folder.opening = epoch_opened_data(opening_of(plans, note))
+        self.folder.policy = new
+        world.judge.took_over(self.folder, plans, connection.plain)
+        connection.close()
+
+    def _decide(self, clients: Mapping[str, EmbassyClient]) -> tuple[PolicyFile, PolicyFile, bytes]:
+        decided = self.folder.decided
+        if "new" not in decided:
+            offered = self._offered(clients)
+            need = len(country.EMBASSIES) - country.QUORUM + 1
+            if len(offered) < need:
+                # A policy that counts is with a quorum: so many answers can't all have missed it.
+                raise TakeoverFailed(f"{len(offered)} embassies show their policy, not {need}.")
+            old = newest_policy(country.policy_of_the_beginning(), offered)
+            key = country.key_of(country.origin_of(len(old.logs) + 1), owner=self.name)
+            custodians = country.custodian_keys()
+            note = succession_of(old, key.verifier, "", "simulated", country.NOON_MS, custodians)
+            new = country.following(old, key)
+            self.folder.log_key = key
+            self.world.policies.append(new.render())
+            decided.update(old=old, new=new, note=note)
+        return decided["old"], decided["new"], decided["note"]
+
+    def _offered(self, clients: Mapping[str, EmbassyClient]) -> list[bytes]:
+        offered: list[bytes] = []
+        for client in clients.values():
+            try:
+                offered.append(client.policy())
+            except EmbassyError:
+                continue
+        return offered
+
+    def _settle(
+        self,
+        sources: Sequence[HttpSource],
+        old: PolicyFile,
+        origin: str,
+        sealed: Sequence[str],
+    ) -> Settlement:
+        """Settle the log, where so many said what they hold that the rules allow it.
+
+        An acknowledged act is with k of n embassies. It is adopted where n-k+1 honest ones show
+        it: so of all embassies at most one may be missing or lie. What was settled once stays so:
+        the registers may stand on it already, and another try may find fewer who hold as much.
+        """
+        if origin in self._settled:
+            return self._settled[origin]
+        settlement = settle_log(sources, old, origin, only=list(sealed))
+        said = {*settlement.holders, *(tail.embassy for tail in settlement.behind)}
+        said |= {tail.embassy for tail in settlement.forked}
+        nodes = self.world.embassies
+        missing = sum(node.honest and name not in said for name, node in nodes.items())
+        lying = sum(not node.honest for node in nodes.values())
+        if missing + lying > 1:
+            raise NotYetAllowed(f"{missing} embassies are missing, {lying} lie.")
+        self.world.note("settles", self.name, f"{origin} at {settlement.checkpoint.size}")
+        self._settled[origin] = settlement
+        return settlement
+
+    def _rebuild(
+        self, life: Life, plans: Sequence[EpochPlan], names: dict[bytes, None]
+    ) -> RegisterConnection:
+        connection = self.folder.registers.open(life)
+        rebuild_registers(
+            plans,
+            country.journal_keys(),
+            cast("sqlite3.Connection", connection),
+            country.tables(),
+            country.SERVICES,
+            own_store=lambda origin: MortalStore(self.folder.store(origin), life),
+            on_names=lambda found: names.update(dict.fromkeys(found)),
+        )
+        return connection
+
+    def _bring_keys(self, sources: Sequence[HttpSource], names: list[bytes]) -> None:
+        found = self.folder.blobs
+        for source in sources:
+            missing = [name for name in names if name not in found]
+            if not missing:
+                break
+            try:
+                pairs = list(source.blobs(missing))
+            except EmbassyError:
+                continue
+            found.update((name, blob) for name, blob in pairs if blob is not None)
+
+
+def _best_first(sources: Sequence[HttpSource], settlement: Settlement) -> list[HttpSource]:
+    """Those that hold exactly what was adopted first, as tower.recover does."""
+    ahead = {tail.embassy for tail in settlement.tails}
+
+    def rank(source: HttpSource) -> int:
+        return 2 if source.name not in settlement.holders else int(source.name in ahead)
+
+    return sorted(sources, key=rank)
