@@ -2,12 +2,15 @@
 
 Fault model: a transport that is `down` does not answer, and what was asked did not happen; one that
 is `mute` does what was asked and its answer is lost. Stores keep what they promised over `crash`.
+`lies` change what it says of itself at /healthz, which nobody signs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from fakes.clock import HandClock
 from fakes.signers import MadeUpTower
@@ -29,6 +32,7 @@ class MirrorInProcess:
         self.down = False
         self.mute = False
         self.asked: list[str] = []
+        self.lies: dict[str, Callable[[Any], Any]] = {}
         self._stores: dict[str, SimulatedTileStore] = {}
         self._identity = Identity(
             name, tower.mirror_keys[name], tower.statement_keys[name], b"t" * 32
@@ -81,6 +85,11 @@ class MirrorInProcess:
                 "/seal": mirror.seal,
                 "/policy": mirror.set_policy,
             }[path](body)
+        if path == "/healthz":
+            health: Any = dict(mirror.health())
+            for lie in self.lies.values():
+                health = lie(health)
+            return Reply(200, json.dumps(health).encode(), "application/json")
         if path == "/policy":
             return mirror.pinned_policy()
         log_hash, _, rest = path.removeprefix("/").partition("/")

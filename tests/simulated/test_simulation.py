@@ -34,7 +34,8 @@ from kulla.drill.simulation.takeover import Takeover
 from kulla.drill.simulation.world import World
 from kulla.kernel.edges import SystemClock
 
-SEEDS = 500
+QUICK = os.environ.get("KULLA_TEST_PROFILE", "quick") == "quick"
+SEEDS = 100 if QUICK else 500
 PARTS = 10
 BAD_BUILDS = {
     "no-fsync": {"broken", "forgotten", "lost", "two-histories"},
@@ -91,7 +92,7 @@ def _told(failed: list[SeedResult]) -> str:
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("part", range(PARTS))
-def test_everything_holds_in_500_countries(ran: Ran, part: int) -> None:
+def test_everything_holds_in_many_countries(ran: Ran, part: int) -> None:
     ran.run(part)
     assert not ran.failed, _told(ran.failed)
 
@@ -103,6 +104,7 @@ def ran_all(ran: Ran) -> Ran:
     return ran
 
 
+@pytest.mark.skipif(QUICK, reason="the rarest events need the 500 seeds of `make test`")
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     "event",

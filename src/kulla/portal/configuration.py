@@ -26,6 +26,7 @@ class Limit:
     burst: int
 
 
+THREADS: Final = 64
 DEFAULT_LIMITS: Final[Mapping[str, Limit]] = {
     # Requests of people who are not signed in, per address (for IPv6: per /64).
     "address": Limit(per_minute=600, burst=300),
@@ -81,7 +82,8 @@ class Configuration:
     """The portal's settings. Paths are None where the tower did not set them.
 
     `public_url` is where people open the site, '' where the tower did not say.
-    `proxies` are the addresses whose X-Forwarded-For and X-Forwarded-Proto are believed.
+    `threads` is how many requests a worker serves at once; `proxies` are the addresses whose
+    X-Forwarded-For and X-Forwarded-Proto are believed.
     """
 
     registers: Path | None
@@ -96,6 +98,7 @@ class Configuration:
     hosts: tuple[str, ...]
     public_url: str
     proxies: frozenset[str]
+    threads: int
     limits: Mapping[str, Limit]
     oidc: Oidc | None = None
 
@@ -122,6 +125,7 @@ def read_configuration(environ: Mapping[str, str]) -> Configuration:
         hosts=listed("KULLA_HOSTS") or ("localhost", "127.0.0.1", "[::1]"),
         public_url=environ.get("KULLA_PUBLIC_URL", ""),
         proxies=frozenset(listed("KULLA_PROXIES")),
+        threads=_count(environ, "KULLA_THREADS", THREADS),
         limits=_limits(listed("KULLA_LIMITS")),
         oidc=_oidc(environ),
     )
@@ -174,6 +178,15 @@ def _oidc(environ: Mapping[str, str]) -> Oidc | None:
         environ.get("KULLA_OIDC_SECRET", ""),
         Path(environ["KULLA_OIDC_SECRET_FILE"]) if environ.get("KULLA_OIDC_SECRET_FILE") else None,
     )
+
+
+def _count(environ: Mapping[str, str], name: str, usual: int) -> int:
+    value = environ.get(name) or str(usual)
+    if not value.isdecimal() or not int(value):
+        raise Misconfigured(
+            f"{value!r} is no number from 1 on.", place=name, remedy="Set it to 64."
+        )
+    return int(value)
 
 
 def _flag(environ: Mapping[str, str], name: str) -> bool:

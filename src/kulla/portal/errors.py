@@ -196,6 +196,26 @@ def too_many(request: HttpRequest, wait_s: int) -> HttpResponse:
     return response
 
 
+def crowded(request: HttpRequest, wait_s: int) -> HttpResponse:
+    """503: more people than there is room for; says when to come back."""
+    when = ngettext(
+        "Please come back in %(count)d second.", "Please come back in %(count)d seconds.", wait_s
+    ) % {"count": wait_s}
+    response = page(
+        request,
+        503,
+        _("Very many people are here at this moment"),
+        [
+            _("Those who are signed in go on first, so that what they began gets done."),
+            _("Nothing was lost, and this last request was not carried out."),
+            when,
+        ],
+        again=True,
+    )
+    response["Retry-After"] = str(wait_s)
+    return response
+
+
 def fault(request: HttpRequest, reference: str = "") -> HttpResponse:
     """500: our own mistake."""
     return page(

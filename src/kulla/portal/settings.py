@@ -29,6 +29,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 MIDDLEWARE = [
     "kulla.portal.middleware.security_headers",
     "kulla.portal.middleware.language",
+    "kulla.portal.crowding.shed",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "kulla.portal.middleware.tower",
     "django.middleware.csrf.CsrfViewMiddleware",

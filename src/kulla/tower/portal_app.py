@@ -46,6 +46,7 @@ def environment(home: Home, *, bench: bool = False) -> dict[str, str]:
     public = urlsplit(settings.public_url)
     if public.hostname:
         found["KULLA_HOSTS"] = ",".join(dict.fromkeys((public.hostname, *LOOPBACK)))
+    found["KULLA_THREADS"] = str(settings.threads)
     found["KULLA_PUBLIC_URL"] = settings.public_url
     found["KULLA_TLS"] = "1" if public.scheme == "https" else "0"
     found |= {OIDC[name]: value for name, value in home.oidc().items()}

@@ -27,6 +27,7 @@ from kulla.journal.epochs import (
     parse_succession,
     verify_succession,
 )
+from kulla.journal.errors import TileMissing
 from kulla.journal.filestore import FileTileStore
 from kulla.journal.merkle import EMPTY_ROOT
 from kulla.journal.notes import KIND_ED25519, SigningKey, parse_note
@@ -51,6 +52,7 @@ from kulla.registers.sqlite import LiveRows, create_tables, open_registers
 from kulla.services.accounts.authority import Authority
 from kulla.tower.home import DEMO_STAFF, Home, write_secret
 from kulla.tower.services import SERVICES, register_tables
+from kulla.tower.settled import settled_once
 
 Progress = Callable[[str, int, int], None]
 EMBASSY_TIMEOUT_S = 10.0
@@ -137,7 +139,9 @@ def take_over(
         # Only those that answered just now, the ones whose word was taken.
         sources = [HttpSource(clients[name]) for name in sealed]
         origin = plan.old.current_log.key.name
-        settlement = settle_log(sources, plan.old, origin, only=list(sealed))
+        settlement = settled_once(
+            home, lambda: settle_log(sources, plan.old, origin, only=list(sealed))
+        )
         sources = _best_first(sources, settlement)
         hand_over_policy(clients, plan.new)
         _furnish(home, kit, plan, port)
@@ -156,7 +160,8 @@ def take_over(
         adopted_keys = _bring_keys(home, kit, sources, list(names), progress)
         _keep_checkpoints(home, plan.old, sealed, settlement)
     opened = opening_of(plans, plan.note)
-    (home.folder / "opening").write_bytes(encode(epoch_opened_data(opened)))
+    if not (home.folder / "opening").exists():
+        write_secret(home.folder / "opening", encode(epoch_opened_data(opened)))
     return TakeoverReport(
         epoch=len(plan.new.logs),
         sealed=tuple(sorted(sealed)),
@@ -399,7 +404,11 @@ def _keep_checkpoints(
             by_size[size] = found.checkpoint
     if settlement.checkpoint.size in by_size:
         with FileTileStore(home.journal(origin), create=True) as store:
-            store.swap("checkpoint", None, by_size[settlement.checkpoint.size])
+            try:
+                kept: bytes | None = store.get("checkpoint")
+            except TileMissing:
+                kept = None
+            store.swap("checkpoint", kept, by_size[settlement.checkpoint.size])
 
 
 def _journal_keys(kit: Path) -> dict[bytes, JournalKey]:

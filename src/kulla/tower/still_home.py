@@ -1,24 +1,23 @@
 """Is this still home? Every start asks, also after a restore, before anything is acknowledged.
 
 Enough embassies must answer that between them and the quorum there is no gap (n-k+1 of n). Where
-one has sealed the epoch, another site took over. Where one holds more than home, home was set back
-to an older state, and going on would sign a second history.
+the epoch is sealed, another site took over. Where one holds more than home, home was set back to an
+older state, and going on would sign a second history.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import structlog
 
 from kulla.embassy.client import EmbassyClient
 from kulla.embassy.errors import EmbassyError, Refused
-from kulla.journal.checkpoints import parse_checkpoint
-from kulla.journal.notes import parse_note
-from kulla.journal.policy_file import PolicyFile
+from kulla.journal.checkpoints import verify_signed
+from kulla.journal.errors import JournalError
+from kulla.journal.policy_file import Embassy, PolicyFile, parse_policy, verify_policy_signatures
 from kulla.kernel.errors import KullaError
 
 log = structlog.get_logger()
@@ -46,65 +45,102 @@ def ask_whether_home(
 
     `root_at` gives the log's root at a smaller size; `ask(name, url)` a client. The embassies are
     asked all `together`, or one after the other without a thread. Raises NotHome or TooFewAnswers.
+
+    What is signed (a checkpoint under this log's key, a policy under the custodians') counts from
+    whoever shows it. What an embassy only says counts where n-k+1 say it: a takeover sealed as
+    many, and fewer could be lying. Who says it and is alone is no voice for this home either.
     """
-    origin = policy.current_log.key.name
     need = policy.n - policy.quorum_k + 1
 
-    def one(embassy: Any) -> bool:
+    def one(embassy: Embassy) -> NotHome | bool:
         client = ask(embassy.name, embassy.url)
         try:
-            health = json.loads(client.health())
-            _check_standing(embassy.name, health, origin, policy.version)
-            _check_checkpoint(embassy, client, origin, size, root_at)
-        except (EmbassyError, ValueError) as error:
+            return _standing(policy, embassy, client, size, root_at)
+        except (EmbassyError, JournalError, ValueError, KeyError, TypeError) as error:
             log.warning("embassy does not say", embassy=embassy.name, error=str(error))
             return False
         finally:
             client.close()
-        return True
 
     if together:
         with ThreadPoolExecutor(len(policy.embassies)) as pool:
-            answered = sum(pool.map(one, policy.embassies))
+            said = list(pool.map(one, policy.embassies))
     else:
-        answered = sum(map(one, policy.embassies))
+        said = list(map(one, policy.embassies))
+    claims = [claim for claim in said if isinstance(claim, NotHome)]
+    if len(claims) >= need:
+        raise claims[0]
+    for claim in claims:
+        log.warning("embassy says this is not home, alone", embassy=claim.place, why=claim.message)
+    answered = said.count(True)
     if answered < need:
         raise TooFewAnswers(
-            f"{answered} of {policy.n} embassies answer; {need} must say that this still is home.",
+            f"{answered} of {policy.n} embassies say that this still is home; {need} must.",
             remedy="Bring up the line or the embassies, then start again. Nothing was changed.",
         )
 
 
-def _check_standing(name: str, health: Mapping[str, Any], origin: str, version: int) -> None:
-    if health["policy_version"] > version:
-        raise NotHome(
+def _standing(
+    policy: PolicyFile,
+    embassy: Embassy,
+    client: EmbassyClient,
+    size: int,
+    root_at: Callable[[int], bytes],
+) -> NotHome | bool:
+    """True where the embassy knows this home as home; what it claims without proof is returned.
+
+    Raises NotHome for what it proves.
+    """
+    health = json.loads(client.health())
+    origin = policy.current_log.key.name
+    sealed = any(known["origin"] == origin and known["sealed"] for known in health["logs"])
+    if int(health["policy_version"]) > policy.version:
+        _check_policy(policy, embassy.name, client)
+        return NotHome(
             f"it is pinned to version {health['policy_version']} of the policy, "
-            f"this home knows version {version}.",
+            f"this home knows version {policy.version}.",
+            place=embassy.name,
+            remedy="Another site took over, or the policy changed: fetch it, then see who is home.",
+        )
+    _check_checkpoint(policy, embassy, client, size, root_at)
+    if sealed:
+        return NotHome(
+            "it sealed this epoch: another site took over.",
+            place=embassy.name,
+            remedy="This site serves no more. Keep its folder as evidence.",
+        )
+    return True
+
+
+def _check_policy(policy: PolicyFile, name: str, client: EmbassyClient) -> None:
+    """Raise NotHome where the embassy shows a later policy that the custodians signed."""
+    later = parse_policy(client.policy(), place=name)
+    verify_policy_signatures(later)
+    custodians = {custodian.key for custodian in policy.custodians}
+    known = sum(custodian.key in custodians for custodian in later.custodians)
+    if later.version > policy.version and known >= policy.custodian_threshold:
+        raise NotHome(
+            f"it shows version {later.version} of the policy, this home knows {policy.version}.",
             place=name,
             remedy="Another site took over, or the policy changed: fetch it, then see who is home.",
         )
-    for known in health["logs"]:
-        if known["origin"] == origin and known["sealed"]:
-            raise NotHome(
-                "it sealed this epoch: another site took over.",
-                place=name,
-                remedy="This site serves no more. Keep its folder as evidence.",
-            )
 
 
 def _check_checkpoint(
-    embassy: Any,
+    policy: PolicyFile,
+    embassy: Embassy,
     client: EmbassyClient,
-    origin: str,
     size: int,
     root_at: Callable[[int], bytes],
 ) -> None:
+    """Raise NotHome where this home's own key signed more than it has, or something else."""
     try:
-        held = parse_checkpoint(parse_note(client.checkpoint(origin)).text)
+        note = client.checkpoint(policy.current_log.key.name)
     except Refused as error:
         if error.status == 404:
             return
         raise
+    held = verify_signed(note, policy.current_log.key, place=embassy.name)
     if held.size > size:
         raise NotHome(
             f"it holds {held.size} entries of this epoch, this home {size}.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kulla.drill.simulation import country
 from kulla.drill.simulation.embassies import EmbassyNode
@@ -31,7 +31,7 @@ class LyingEmbassy(EmbassyNode):
     Fault model: older checkpoints than it signed last, in answers and in seals; tiles with a bit
     flipped, cut short, or gone; sizes that nobody ever had; signatures of something else; things
     called done that were not. It never shows what its keys can't sign. Some lie now and then about
-    everything, others always about a few things. Not modelled: a false answer to 'is this home?'.
+    everything, others always about a few things, also about whether home is home.
     """
 
     honest = False
@@ -118,7 +118,14 @@ class LyingEmbassy(EmbassyNode):
         return super().serve(method, path, body)
 
     def _false_health(self, mirror: Mirror) -> Reply:
-        health = dict(mirror.health())
+        health: dict[str, Any] = dict(mirror.health())
+        roll = self.world.chance.random()
+        if roll < 0.3:
+            health["policy_version"] = _ABSURD
+        elif roll < 0.6:
+            health["logs"] = [{**known, "sealed": True} for known in health["logs"]]
+        elif roll < 0.8:
+            health.pop("logs")
         health["forks_refused"] = _ABSURD
         return Reply(200, json.dumps(health).encode(), JSON)
 
