@@ -26,7 +26,6 @@ NUMBERS: Final = ("J50101001A", "K61212002B", "L70303003C")
 
 def furnish(country: Country, folder: Path) -> dict[Role, str]:
     """Register and number the citizens, found the staff; returns one subject of each role."""
-    from kulla.portal import demo
 
     for subject, name, number in zip(country.citizens, NAMES, NUMBERS, strict=True):
         register(country, subject, name)
@@ -55,7 +54,6 @@ def furnish(country: Country, folder: Path) -> dict[Role, str]:
     for (subject, role, name), key in zip(roles, keys, strict=True):
         people.append({"subject": subject, "name": name, "role": role, "passkey": key.fields()})
     path.write_text(json.dumps(people))
-    demo._people.cache_clear()
     return {"clerk": country.clerk, "operator": operator, "analyst": analyst}
 
 

@@ -53,7 +53,6 @@ class Everybody:
 
 def settle_everybody(folder: Path) -> Everybody:
     """Found the country, with all that is Ana's and somebody of every role."""
-    from kulla.portal import demo
 
     country, _ = found(folder, KULLA_LIMITS=LIMITS)
     ana, besim = country.citizens[:2]
@@ -63,7 +62,6 @@ def settle_everybody(folder: Path) -> Everybody:
         subjects[role] = hashlib.sha256(role.encode()).hexdigest()[:32]
         people.append({"subject": subjects[role], "name": role.title(), "role": role})
     (folder / "people.json").write_text(json.dumps(people))
-    demo._people.cache_clear()
     return Everybody(country, subjects, _one_of_everything(country, ana, besim))
 
 

@@ -43,7 +43,7 @@ def open_portal(variables: dict[str, str]) -> Any:
     from django.conf import settings
     from django.db import connections
 
-    from kulla.portal import demo, doors, edge
+    from kulla.portal import doors, edge
     from kulla.portal.configuration import read_configuration
     from kulla.portal.wsgi import make_application
 
@@ -62,7 +62,6 @@ def open_portal(variables: dict[str, str]) -> Any:
         connections[alias].close()
         connections[alias].settings_dict["NAME"] = connections.settings[alias]["NAME"] = name
     doors.forget_limits()
-    demo._people.cache_clear()
     return make_application()
 
 

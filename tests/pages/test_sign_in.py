@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 from typing import Any
@@ -359,3 +360,15 @@ def test_whoever_signs_in_by_mail_is_a_citizen_and_nothing_else(country, known):
     assert _type(visitor, _newest_code())["Location"] == "/"
     assert visitor.get("/appointments/mine").status_code == 200
     assert visitor.get("/sign-in/role").status_code == 302
+
+
+def test_people_who_come_to_the_demo_country_later_are_found(country):
+    """The portal is open while the demo country is being made: its list of people grows."""
+    from django.conf import settings
+
+    path = settings.KULLA.demo_people
+    assert "Late Comer-Demo" not in Visitor().get("/sign-in").content.decode()
+    rows = json.loads(path.read_text("utf-8"))
+    late = {"subject": "e" * 32, "name": "Late Comer-Demo", "role": "citizen", "town": "Fier"}
+    path.write_text(json.dumps([*rows, late]), "utf-8")
+    assert "Late Comer-Demo" in Visitor().get("/sign-in").content.decode()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -74,10 +74,16 @@ def _unfit(path: Path, number: int) -> Misconfigured:
     )
 
 
-@cache
 def _people() -> dict[str, Person]:
     path = settings.KULLA.demo_people
-    return read_people(path) if path else {}
+    return _read_at(path, path.stat().st_mtime_ns) if path else {}
+
+
+@lru_cache(maxsize=1)
+def _read_at(path: Path, written_ns: int) -> dict[str, Person]:
+    """The file as it was written then: a demo country is open before its people are all there."""
+    del written_ns
+    return read_people(path)
 
 
 def name_of(subject: str) -> str:
