@@ -245,6 +245,11 @@ def test_what_is_not_witnessed_is_being_confirmed_at_the_desk_too(country, clerk
     assert "Ana Prifti being confirmed" in words_of(page)
     assert f"arrived:{key}" not in page.content.decode()
     country.tower.let_go()
+    again = clerk.get(page.wsgi_request.get_full_path())
+    assert "being confirmed" not in words_of(again)
+    assert f"arrived:{key}" not in again.content.decode(), "nobody arrives on the day before"
+    CLOCK.at_ms += 24 * 3600 * 1000
+    clerk.sign_in(country.clerk)
     assert f"arrived:{key}" in clerk.get(page.wsgi_request.get_full_path()).content.decode()
 
 

@@ -87,6 +87,7 @@ def doctor_day(request: PageRequest, practitioner: str) -> HttpResponse:
         "clinic": clinic_of(doctor.clinic),
         "rows": _with_names(request, lane),
         "is_today": day == today(now, zone_of(practitioner)),
+        "comes_later": day > today(now, zone_of(practitioner)),
         **days_around(day, today(now)),
         **booking_for(request),
     }
