@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import pytest
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
+from django.utils import translation
 
 from fakes.country import environment
 from fakes.portal import Visitor, open_portal, words_of
@@ -65,7 +66,7 @@ def at_work(door: Callable[[HttpRequest], HttpResponse], count: int) -> Iterator
 
 
 def test_newcomers_are_told_when_to_come_back(crowd):
-    with at_work(crowd, FULL) as served:
+    with at_work(crowd, FULL) as served, translation.override("sq"):
         answer = crowd(_request("/services"))
         assert answer.status_code == 503
         assert 5 <= int(answer["Retry-After"]) <= 20
