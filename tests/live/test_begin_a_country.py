@@ -26,7 +26,7 @@ from fakes.tls_proxy import TlsProxy
 pytestmark = [pytest.mark.live, pytest.mark.long]
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "OPERATE.md"
 EMBASSIES = ("vienna", "rome", "ottawa", "wellington")
-FENCE = re.compile(r"^```\n(.*?)^```", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 WAIT_S = 90.0
 
 
