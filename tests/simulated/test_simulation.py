@@ -35,7 +35,7 @@ from kulla.drill.simulation.world import World
 from kulla.kernel.edges import SystemClock
 
 QUICK = os.environ.get("KULLA_TEST_PROFILE", "quick") == "quick"
-SEEDS = 100 if QUICK else 500
+SEEDS = 40 if QUICK else 500
 PARTS = 10
 BAD_BUILDS = {
     "no-fsync": {"broken", "forgotten", "lost", "two-histories"},
