@@ -137,6 +137,7 @@ def ran_all(ran: Ran) -> Ran:
         "it sealed this epoch",
         "this epoch, this home",
         "holds another history",
+        "registers compared",
     ],
 )
 def test_the_seeds_meet_what_the_simulator_is_for(ran_all: Ran, event: str) -> None:
