@@ -12,13 +12,14 @@ from functools import cache, lru_cache
 from kulla.embassy.mirror import Identity
 from kulla.journal.entries import JournalKey
 from kulla.journal.merkle import EMPTY_ROOT
-from kulla.journal.notes import KIND_COSIGNATURE, KIND_ED25519, SigningKey
+from kulla.journal.notes import KIND_COSIGNATURE, KIND_ED25519, SigningKey, VerifierKey
 from kulla.journal.policy_file import (
     Custodian,
     Embassy,
     Log,
     PolicyFile,
     first_policy,
+    parse_policy,
     sign_policy,
 )
 from kulla.kernel.rows import Cell, Table
@@ -97,15 +98,15 @@ def policy_of_the_beginning() -> PolicyFile:
     return policy
 
 
-_following: dict[tuple[bytes, str], PolicyFile] = {}
-
-
 def following(old: PolicyFile, new_log: SigningKey) -> PolicyFile:
-    """The version after `old`, which names `new_log` and is signed; made once for all seeds."""
-    key = (old.current_log.key.public, new_log.verifier.text())
-    if key not in _following:
-        _following[key] = next_policy(old, new_log.verifier, "", custodian_keys())
-    return _following[key]
+    """The version after `old`, which names `new_log` and is signed."""
+    return _following(old.render(), new_log.verifier.text())
+
+
+@lru_cache(maxsize=4096)
+def _following(old: bytes, new_log: str) -> PolicyFile:
+    """By all of the old policy: two seeds may come to one log by different earlier ones."""
+    return next_policy(parse_policy(old), VerifierKey.parse(new_log), "", custodian_keys())
 
 
 @cache
