@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Sequence
@@ -13,6 +12,7 @@ from typing import Any, Final, Protocol
 from urllib.parse import quote
 
 from kulla.embassy.errors import BlobDamaged, BlobMissing, BlobsFailed
+from kulla.kernel.durable import sync_folder
 
 NAME_BYTES: Final = 32
 _ASK_AT_ONCE: Final = 500
@@ -72,7 +72,7 @@ class SqliteBlobs:
                 )
             if fresh and not read_only:
                 path.chmod(0o600)
-                _sync_folder(path.parent)
+                sync_folder(path.parent)
             self._reader = _connect(path, "?mode=ro")
             if read_only:
                 self._writer = self._reader
@@ -157,11 +157,3 @@ def _connect(path: Path, mode: str = "") -> sqlite3.Connection:
     return sqlite3.connect(
         uri, uri=True, timeout=5.0, isolation_level=None, check_same_thread=False
     )
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

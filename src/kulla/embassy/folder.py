@@ -38,6 +38,7 @@ from kulla.journal.notes import (
     check_key_name,
 )
 from kulla.journal.policy_file import PolicyFile
+from kulla.kernel.durable import sync_folder
 from kulla.kernel.edges import Clock, Entropy
 
 SETTINGS: Final = "embassy.toml"
@@ -95,7 +96,7 @@ def init(folder: Path, name: str, bind: str, url: str, entropy: Entropy) -> Publ
     _write(keys / "ticket.key", f"{entropy.random_bytes(KEY_BYTES).hex()}\n")
     _write(folder / SETTINGS, _settings_text(name, bind, url))
     for path in (keys, folder, folder.parent):
-        _sync_folder(path)
+        sync_folder(path)
     return PublicKeys(name, mirror.verifier, statement.verifier, url)
 
 
@@ -282,14 +283,6 @@ def _write(path: Path, text: str) -> None:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _free_bytes(folder: Path) -> int:

@@ -23,6 +23,7 @@ from types import TracebackType
 
 from kulla.journal.errors import StoreConflict, StoreFailed, TileMissing
 from kulla.journal.store import check_path, check_prefix
+from kulla.kernel.durable import sync_folder
 
 _LOCK_NAME = ".lock"
 _TEMP_END = ".tmp"
@@ -93,7 +94,7 @@ class FileTileStore:
             # Also for objects that were there: a writer that was killed may have renamed them and
             # not come to the fsync of their folder.
             for parent in {self._parent(path) for path in items}:
-                _sync_folder(parent)
+                sync_folder(parent)
 
     def get(self, path: str) -> bytes:
         """See TileStore."""
@@ -121,7 +122,7 @@ class FileTileStore:
                     remedy="Another process may have changed it. Read it again, then decide.",
                 )
             self._write_all({name: new})
-            _sync_folder(self._parent(name))
+            sync_folder(self._parent(name))
 
     def drop(self, paths: Iterable[str]) -> None:
         """See TileStore. Also removes a folder of partial tiles that is left empty."""
@@ -226,7 +227,7 @@ class FileTileStore:
             path = path.parent
         for path in reversed(missing):
             path.mkdir(_FOLDER_MODE)
-            _sync_folder(str(path.parent))
+            sync_folder(str(path.parent))
             self._known_folders.add(str(path))
         self._known_folders.add(folder)
 
@@ -264,7 +265,7 @@ class FileTileStore:
             for name in names:
                 if name.startswith(".") and name.endswith(_TEMP_END):
                     Path(folder, name).unlink()
-            _sync_folder(folder)
+            sync_folder(folder)
             self._known_folders.add(folder)
 
 
@@ -318,11 +319,3 @@ def _read_file(path: str) -> bytes:
     finally:
         os.close(fd)
     return b"".join(parts)
-
-
-def _sync_folder(path: str) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -22,6 +22,7 @@ from kulla.keeper.errors import KeeperFolderInvalid
 from kulla.keeper.port import Adopted
 from kulla.keeper.sealing import KEY_BYTES
 from kulla.keeper.wrapping import RecoveryPublic
+from kulla.kernel.durable import sync_folder
 from kulla.kernel.edges import Entropy, SystemClock, SystemEntropy
 
 MASTER_KEY = "master.key"
@@ -55,7 +56,7 @@ def init(folder: Path, recovery_public: bytes, index_key: bytes, entropy: Entrop
     _write(folder / RECOVERY_PUBLIC, recovery_public)
     _write(folder / INDEX_KEY, index_key)
     _write(folder / MASTER_KEY, entropy.random_bytes(KEY_BYTES))
-    _sync_folder(folder.parent)
+    sync_folder(folder.parent)
 
 
 def adopt(folder: Path, recovery_private: bytes, blobs: Iterable[bytes]) -> Adopted:
@@ -95,12 +96,4 @@ def _write(path: Path, data: bytes) -> None:
     finally:
         os.close(descriptor)
     half.rename(path)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(path.parent)

@@ -6,11 +6,11 @@ Readers in other processes see only whole transactions.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from kulla.kernel.durable import sync_folder
 from kulla.kernel.errors import KullaError
 from kulla.kernel.rows import Cell, Column, Row, Table
 
@@ -48,7 +48,7 @@ def open_registers(path: Path, *, create: bool = False) -> sqlite3.Connection:
             remedy="Move it away and rebuild: kulla rebuild.",
         ) from error
     if create:
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     return connection
 
 
@@ -135,11 +135,3 @@ def dump(connection: sqlite3.Connection, table: Table) -> list[tuple[Cell, ...]]
     """Every row of a table in order of its key: what 'equal, row by row' compares."""
     statements = Statements(table)
     return connection.execute(f'{statements.select} ORDER BY "{table.key}"').fetchall()
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

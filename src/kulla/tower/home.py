@@ -22,6 +22,7 @@ from pathlib import Path
 from kulla.journal.entries import JournalKey
 from kulla.journal.notes import SigningKey
 from kulla.journal.policy_file import PolicyFile, parse_policy, verify_policy_signatures
+from kulla.kernel.durable import write_whole
 from kulla.kernel.errors import KullaError
 
 SOCKET_PATH_MAX = 90
@@ -198,11 +199,12 @@ class Home:
 
 
 def write_secret(path: Path, data: bytes) -> None:
-    """Write a secret that only its owner can read, durably. Never overwrites."""
+    """Write a secret that only its owner can read: whole and durable, and never over another."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        os.write(descriptor, data)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    write_whole(path, data)
+
+
+def write_missing(path: Path, data: bytes) -> None:
+    """Write a secret where an earlier try did not. What it wrote is whole, so it stays."""
+    if not path.exists():
+        write_secret(path, data)

@@ -50,7 +50,7 @@ from kulla.rebuild.takeover import (
 )
 from kulla.registers.sqlite import LiveRows, create_tables, open_registers
 from kulla.services.accounts.authority import Authority
-from kulla.tower.home import DEMO_STAFF, Home, write_secret
+from kulla.tower.home import DEMO_STAFF, Home, write_missing, write_secret
 from kulla.tower.services import SERVICES, register_tables
 from kulla.tower.settled import settled_once
 
@@ -160,8 +160,7 @@ def take_over(
         adopted_keys = _bring_keys(home, kit, sources, list(names), progress)
         _keep_checkpoints(home, plan.old, sealed, settlement)
     opened = opening_of(plans, plan.note)
-    if not (home.folder / "opening").exists():
-        write_secret(home.folder / "opening", encode(epoch_opened_data(opened)))
+    write_missing(home.folder / "opening", encode(epoch_opened_data(opened)))
     return TakeoverReport(
         epoch=len(plan.new.logs),
         sealed=tuple(sorted(sealed)),
@@ -267,21 +266,21 @@ def _decide(home: Home, kit: Path, newest: PolicyFile, port: int, reason: str, a
 def _furnish(home: Home, kit: Path, plan: _Plan, port: int) -> None:
     """Write what a home needs beside registers and journal, from the kit."""
     entropy = SystemEntropy()
-    if not home.policy_file.exists():
-        write_secret(home.policy_file, plan.new.render())
-        write_secret(home.folder / "keys" / "reader.key", (kit / "reader.key").read_bytes())
-        write_secret(home.folder / "keys" / "journal.key", (kit / "journal.key").read_bytes())
-        write_secret(home.django_key, entropy.random_bytes(32).hex().encode())
-        settings = at_port((kit / "home.toml").read_text(encoding="utf-8"), port)
-        write_secret(home.folder / "home.toml", settings.encode())
-        for name in CREDENTIALS:
-            if (kit / name).exists():
-                write_secret(home.folder / "keys" / name, (kit / name).read_bytes())
-    if not home.keeper.exists():
+    settings = at_port((kit / "home.toml").read_text(encoding="utf-8"), port)
+    keys = home.folder / "keys"
+    write_missing(keys / "reader.key", (kit / "reader.key").read_bytes())
+    write_missing(keys / "journal.key", (kit / "journal.key").read_bytes())
+    write_missing(home.django_key, entropy.random_bytes(32).hex().encode())
+    write_missing(home.folder / "home.toml", settings.encode())
+    for name in CREDENTIALS:
+        if (kit / name).exists():
+            write_missing(keys / name, (kit / name).read_bytes())
+    if (kit / DEMO_STAFF).exists():
+        write_missing(home.folder / DEMO_STAFF, (kit / DEMO_STAFF).read_bytes())
+    if not (home.keeper / keeper_folder.MASTER_KEY).exists():
         recovery_public = (kit / "recovery.pub").read_bytes()
         keeper_folder.init(home.keeper, recovery_public, (kit / "index.key").read_bytes(), entropy)
-    if (kit / DEMO_STAFF).exists() and not (home.folder / DEMO_STAFF).exists():
-        write_secret(home.folder / DEMO_STAFF, (kit / DEMO_STAFF).read_bytes())
+    write_missing(home.policy_file, plan.new.render())
 
 
 def at_port(settings: str, port: int) -> str:

@@ -32,10 +32,7 @@ def settled_once(home: Home, settle: Callable[[], Settlement]) -> Settlement:
             "certain": found.certain,
             **cast("dict[str, Value]", tails),
         }
-        half = path.with_name("settled.half")
-        half.unlink(missing_ok=True)
-        write_secret(half, encode(kept))
-        half.rename(path)
+        write_secret(path, encode(kept))
         return found
     fields = cast("dict[str, Any]", decode(path.read_bytes(), place=str(path)))
     return Settlement(
