@@ -22,6 +22,15 @@ from fakes.real_data import DATA
 
 PROFILE = os.environ.get("KULLA_TEST_PROFILE", "quick")
 LONG_TIMEOUT_S = 1800
+# It asks nobody outside for anything.
+CHROMIUM_ARGUMENTS = [
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 # Quick and CI runs try the same examples every time, so that a red run is red because of the change
 # at hand. Long runs look for new ones, and print what repeats a failure.
@@ -106,7 +115,8 @@ def chromium() -> str:
 def browser_type_launch_args(
     browser_type_launch_args: dict[str, Any], chromium: str
 ) -> dict[str, Any]:
-    """Makes pytest-playwright's `page` a page of the machine's own Chromium."""
+    """Makes pytest-playwright's `page` a page of the machine's own Chromium, which stays quiet."""
     # Chromium refuses to sandbox itself for root, as which CI runs.
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    arguments += CHROMIUM_ARGUMENTS
     return {**browser_type_launch_args, "executable_path": chromium, "args": arguments}

@@ -1,115 +1,59 @@
 """The citizen's pages in a real Chromium: axe, 320 px, 200 % zoom, keyboard only, no JavaScript.
 
-The portal serves from threads of this process, in front of FakeTower, so that a test can hold the
-watermark or silence the tower while the browser looks.
+What is served, and how a page is looked at, is in browser/serving.py.
 """
 
 from __future__ import annotations
 
 import sqlite3
-import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
-from fakes.country import Country
-from fakes.portal import found
+from browser.serving import PHONE, Site, complaints, served, sign_in, tab_to
 from kulla.kernel.service import Actor
-from kulla.services.accounts.apply import RELATION, STANDS
 
 pytestmark = [pytest.mark.browser, pytest.mark.live]
 
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-PHONE = {"width": 320, "height": 640}
-
-
-@pytest.fixture(scope="session")
-def browser_type_launch_args(
-    browser_type_launch_args: dict[str, Any], chromium: str
-) -> dict[str, Any]:
-    """The machine's own Chromium, quiet: it asks nobody outside for anything."""
-    return {**browser_type_launch_args, "executable_path": chromium, "args": ARGUMENTS}
-
-
-@dataclass
-class Site:
-    """A portal that serves, its address, and the country behind it."""
-
-    address: str
-    country: Country
-    folder: Path
-
-    def hold(self, slot: str) -> str:
-        """Let somebody fill in the form of a time; returns its address."""
-        with closing(sqlite3.connect(self.folder / "sessions.sqlite")) as sessions:
-            sessions.execute("INSERT INTO slot_hold VALUES (?, 'somebody', 2e9)", [slot])
-            sessions.commit()
-        return f"/appointments/slots/{slot}"
-
-    def relate(self) -> None:
-        """Let the first citizen act for the third."""
-        people = {"guardian": self.country.citizens[0], "ward": self.country.citizens[2]}
-        row = {"id": "ab" * 16, **people, "kind": "child", "until_day": "", "state": STANDS}
-        self.country.tower._rows.put(RELATION, {**row, "since_ms": 0, "position": 0})
-
-    def confirmed(self) -> str:
-        """The page of a confirmed appointment of the first citizen."""
-        booked = self.country.book(self.country.citizens[0], self.country.slot())
-        return f"/appointments/{booked}"
+ANA = "Ana Prifti"
 
 
 @pytest.fixture
-def site(tmp_path) -> Iterator[Site]:
-    from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
-
-    class Quiet(WSGIRequestHandler):
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    # Playwright's loop runs in this thread, and Django opens no database beside a loop.
-    with ThreadPoolExecutor(1) as threads:
-        country, application = threads.submit(found, tmp_path).result()
-    server = ThreadedWSGIServer(("127.0.0.1", 0), Quiet, allow_reuse_address=False)
-    server.daemon_threads = True
-    server.set_app(application)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield Site(f"http://127.0.0.1:{server.server_port}", country, tmp_path)
-    server.shutdown()
-    thread.join(10)
-    server.server_close()
+def site(tmp_path: Path) -> Iterator[Site]:
+    with served(tmp_path) as site:
+        yield site
 
 
-def _sign_in(page, site: Site, language: str = "sq") -> None:
-    page.goto(f"{site.address}/sign-in?lang={language}")
-    page.get_by_role("button", name="Ana Prifti").click()
-    page.wait_for_url(f"{site.address}/")
+def _hold(site: Site, slot: str) -> str:
+    """Let somebody fill in the form of a time; returns its address."""
+    with closing(sqlite3.connect(site.folder / "sessions.sqlite")) as sessions:
+        sessions.execute("INSERT INTO slot_hold VALUES (?, 'somebody', 2e9)", [slot])
+        sessions.commit()
+    return f"/appointments/slots/{slot}"
+
+
+def _relate(site: Site) -> None:
+    """Let the first citizen act for the third."""
+    country = site.country
+    people = {"guardian": country.citizens[0], "ward": country.citizens[2]}
+    data = {**people, "kind": "child", "until_day": ""}
+    answer = country.ask(Actor("clerk", country.clerk), "accounts", "relate", data)
+    assert answer.status == "accepted", answer
 
 
 def _every_page(site: Site) -> list[str]:
     """Each kind of page, and each state of it that looks different."""
     country = site.country
-    confirmed = site.confirmed()
+    confirmed = f"/appointments/{country.book(country.citizens[0], country.slot())}"
     position = country.tower.witnessing().size - 1
     cancelled = country.book(country.citizens[0], country.slot(days=2))
     me = Actor("citizen", country.citizens[0])
-    assert country.ask(me, "appointments", "cancel", {"appointment": cancelled}).status
-    site.relate()
-    held = site.hold(country.slot(days=7))
+    answer = country.ask(me, "appointments", "cancel", {"appointment": cancelled})
+    assert answer.status == "accepted", answer
+    _relate(site)
+    held = _hold(site, country.slot(days=7))
     country.tower.held = True
     pending = country.book(country.citizens[0], country.slot(days=3))
     return [
@@ -138,57 +82,47 @@ def _every_page(site: Site) -> list[str]:
         f"{confirmed}/move",
         f"{confirmed}/move/{country.slot(days=4)}",
         f"/receipts/{position}",
-        f"/receipts/{position + 3}",
+        f"/receipts/{country.tower.witnessing().size - 1}",
         "/sign-in",
     ]
 
 
 @pytest.mark.parametrize("language", ["sq", "en"])
 def test_every_page_is_accessible_and_fits_a_small_phone(page, site, language):
-    _sign_in(page, site, language)
+    sign_in(page, site, ANA, language)
     page.set_viewport_size(PHONE)
-    complaints = []
+    found = []
     for address in _every_page(site):
         page.goto(f"{site.address}{address}")
-        complaints += _complaints(page, address, PHONE["width"])
-    assert not complaints
+        found += complaints(page, address)
+    assert not found
     assert page.locator("html").get_attribute("lang") == language
 
 
-def _complaints(page, where: str, width: int) -> list[str]:
-    results = Axe().run(page).response
-    found_by_axe = [
-        f"{where}: {one['id']}: {one['help']}: {one['nodes'][0]['html'][:120]}"
-        for one in results["violations"]
-    ]
-    wide = page.evaluate("document.documentElement.scrollWidth")
-    return found_by_axe + ([f"{where}: {wide} px wide"] if wide > width else [])
-
-
 def test_forms_with_problems_and_refusals_are_accessible(page, site):
-    _sign_in(page, site, "en")
+    sign_in(page, site, ANA, "en")
     page.set_viewport_size(PHONE)
     slot = f"{site.address}/appointments/slots/{site.country.slot()}"
     page.goto(slot)
     page.get_by_role("button", name="Book this time").click()
-    complaints = _complaints(page, "problem", PHONE["width"])
+    found = complaints(page, "problem")
     page.get_by_role("link", name="Enter a telephone number").click()
     assert page.evaluate("document.activeElement.id") == "phone"
     site.country.tower.quorum = False
     page.get_by_label("Your telephone number").fill("069 123 4567")
     page.get_by_role("button", name="Book this time").click()
     assert page.get_by_role("alert").get_by_text("Too few embassies answer").is_visible()
-    complaints += _complaints(page, "no quorum", PHONE["width"])
+    found += complaints(page, "no quorum")
     site.country.tower.quorum, site.country.tower.silent = True, True
     page.get_by_role("button", name="Send it again").click()
-    complaints += _complaints(page, "silent", PHONE["width"])
+    found += complaints(page, "silent")
     site.country.tower.silent = False
     site.country.book(site.country.citizens[1], site.country.slot())
     page.get_by_role("button", name="Send it again").click()
     assert page.get_by_role("alert").get_by_text("Somebody was quicker").is_visible()
     assert page.get_by_label("Your telephone number").input_value() == "069 123 4567"
-    complaints += _complaints(page, "taken", PHONE["width"])
-    assert not complaints
+    found += complaints(page, "taken")
+    assert not found
 
 
 def test_dark_and_zoomed_pages_are_accessible(browser, site):
@@ -197,13 +131,13 @@ def test_dark_and_zoomed_pages_are_accessible(browser, site):
         viewport={"width": 640, "height": 450}, device_scale_factor=2, color_scheme="dark"
     )
     page = context.new_page()
-    _sign_in(page, site, "sq")
-    complaints = []
+    sign_in(page, site, ANA, "sq")
+    found = []
     for address in _every_page(site):
         page.goto(f"{site.address}{address}")
-        complaints += _complaints(page, address, 640)
+        found += complaints(page, address)
     context.close()
-    assert not complaints
+    assert not found
 
 
 def test_a_booking_without_javascript_from_the_search_to_the_genuine_receipt(
@@ -241,59 +175,41 @@ def test_a_booking_without_javascript_from_the_search_to_the_genuine_receipt(
 
 
 def test_booking_and_cancelling_with_the_keyboard_alone(page, site):
-    _sign_in(page, site, "en")
+    sign_in(page, site, ANA, "en")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
     page.keyboard.press("Enter")
-    _tab_to(page, "Book an appointment with a doctor")
+    tab_to(page, "Book an appointment with a doctor")
     page.keyboard.press("Enter")
     page.wait_for_url("**/appointments/")
-    _tab_to(page, "Find")
+    tab_to(page, "Find")
     page.keyboard.press("Enter")
     page.wait_for_url("**place=*")
-    _tab_to(page, "Dr. Arta Hoxha")
+    tab_to(page, "Dr. Arta Hoxha")
     page.keyboard.press("Enter")
     page.wait_for_url("**/doctors/**")
-    _tab_to(page, "10:40")
+    tab_to(page, "10:40")
     page.keyboard.press("Enter")
     page.wait_for_url("**/slots/**")
-    _tab_to(page, "phone")
+    tab_to(page, "phone")
     page.keyboard.type("069 123 4567")
     page.keyboard.press("Tab")
     page.keyboard.type("Kontroll")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     page.get_by_text("Your appointment is confirmed").wait_for()
-    _tab_to(page, "Cancel it")
+    tab_to(page, "Cancel it")
     page.keyboard.press("Enter")
     page.wait_for_url("**/cancel")
-    _tab_to(page, "Yes, cancel it")
+    tab_to(page, "Yes, cancel it")
     page.keyboard.press("Enter")
     page.get_by_text("Your appointment is cancelled").wait_for()
-
-
-_FOCUSED = """() => {
-  const one = document.activeElement, style = getComputedStyle(one);
-  return {name: one.id || one.innerText.trim(), outline: parseFloat(style.outlineWidth)};
-}"""
-
-
-def _tab_to(page, name: str) -> None:
-    """Press Tab until the thing of this name is focused; each step must show where the focus is."""
-    for _ in range(80):
-        page.keyboard.press("Tab")
-        focused = page.evaluate(_FOCUSED)
-        if focused["name"]:
-            assert focused["outline"] >= 2, focused
-        if focused["name"] == name:
-            return
-    raise AssertionError(f"{name!r} can't be reached with Tab")
 
 
 def test_nothing_on_the_pages_offends_their_own_security_policy(page, site):
     said = []
     page.on("console", lambda message: said.append(message.text))
-    _sign_in(page, site)
+    sign_in(page, site, ANA)
     addresses = _every_page(site)
     for address in addresses:
         page.goto(f"{site.address}{address}")
@@ -305,15 +221,15 @@ def test_nothing_on_the_pages_offends_their_own_security_policy(page, site):
 
 
 def test_booking_for_a_child_with_the_keyboard_alone(page, site):
-    site.relate()
-    _sign_in(page, site, "en")
+    _relate(site)
+    sign_in(page, site, ANA, "en")
     page.goto(f"{site.address}/appointments/slots/{site.country.slot()}")
     assert page.get_by_text("This time is kept for you until").is_visible()
     page.get_by_label("I myself").focus()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Tab")
     page.keyboard.type("069 123 4567")
-    _tab_to(page, "Book this time")
+    tab_to(page, "Book this time")
     page.keyboard.press("Enter")
     page.get_by_text("Your appointment is confirmed").wait_for()
     assert page.get_by_text("Çlirim Duka").is_visible()
@@ -323,7 +239,7 @@ def test_booking_for_a_child_with_the_keyboard_alone(page, site):
 
 
 def test_what_was_typed_comes_back_after_the_session_ended(page, site):
-    _sign_in(page, site, "en")
+    sign_in(page, site, ANA, "en")
     page.goto(f"{site.address}/appointments/slots/{site.country.slot()}")
     page.get_by_label("Your telephone number").fill("069 123 4567")
     page.get_by_label("Reason for the visit").fill("Dhimbje koke")
@@ -332,7 +248,7 @@ def test_what_was_typed_comes_back_after_the_session_ended(page, site):
         sessions.commit()
     page.get_by_role("button", name="Book this time").click()
     assert page.get_by_role("heading", name="You are not signed in any more").is_visible()
-    assert not _complaints(page, "signed out", 1280)
+    assert not complaints(page, "signed out")
     page.get_by_role("main").get_by_role("link", name="Sign in").click()
     page.get_by_role("button", name="Ana Prifti").click()
     assert page.get_by_text("What you typed before is here again").is_visible()

@@ -1,26 +1,20 @@
 """The citizen's home, the settings and the catalogue in a real Chromium, without any script.
 
-axe, 320 px, dark, keyboard only, both languages; the site is that of test_booking_pages.
+axe, 320 px, dark, keyboard only, both languages.
 """
 
 from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from browser.test_booking_pages import (
-    PHONE,
-    Site,
-    _complaints,
-    _sign_in,
-    _tab_to,
-    browser_type_launch_args,
-    site,
-)
+from browser.serving import PHONE, Site, complaints, served, sign_in, tab_to
 from fakes.accounts import add_passkey, open_account, register
 from fakes.device import Device
 from fakes.oidc_provider import CLIENT_ID, CLIENT_SECRET, running_provider
@@ -30,8 +24,13 @@ from kulla.portal.configuration import Oidc
 
 pytestmark = [pytest.mark.browser, pytest.mark.live]
 
-# Fixtures that are used by their name.
-__all__ = ["browser_type_launch_args", "site"]
+ANA = "Ana Prifti"
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    with served(tmp_path) as site:
+        yield site
 
 
 def _lived_in(site: Site) -> dict[str, str]:
@@ -97,49 +96,49 @@ def _addresses(site: Site) -> list[str]:
     ]
 
 
-def _walk(page, site: Site, width: int) -> list[str]:
+def _walk(page, site: Site) -> list[str]:
     """Open every page, then the forms that answer with a page of their own."""
-    complaints = []
+    found = []
     for address in _addresses(site):
         page.goto(f"{site.address}{address}")
-        complaints += _complaints(page, address, width)
+        found += complaints(page, address)
     site.country.tower.let_go()
     page.goto(f"{site.address}/mine/people")
     page.locator("form[action='/mine/people/grant'] button").click()
     page.locator(".big-code").wait_for()
-    complaints += _complaints(page, "the code of an offer", width)
+    found += complaints(page, "the code of an offer")
     page.goto(f"{site.address}/mine/people")
     page.locator("#code").fill("x")
     page.locator("form[action='/mine/people/accept'] button").click()
     page.locator("#code-fault").wait_for()
-    complaints += _complaints(page, "a code that is none", width)
+    found += complaints(page, "a code that is none")
     page.goto(f"{site.address}/mine/stored")
     page.locator("form[action='/mine/stored'] button").click()
     page.locator(".panel.good").wait_for()
-    complaints += _complaints(page, "what is stored, opened", width)
+    found += complaints(page, "what is stored, opened")
     page.goto(f"{site.address}/mine/addresses")
     page.locator("#address").fill("x")
     page.locator("form[action='/mine/addresses'] button").click()
     page.locator("#address-fault").wait_for()
-    complaints += _complaints(page, "an address that is none", width)
+    found += complaints(page, "an address that is none")
     page.locator("#address").fill("dy@shembull.al")
     page.locator("form[action='/mine/addresses'] button").click()
     page.locator("#code").wait_for()
-    complaints += _complaints(page, "the code of an address", width)
+    found += complaints(page, "the code of an address")
     page.goto(f"{site.address}/mine/people")
     page.locator("form[action='/acting'] button").first.click()
     page.locator(".acting").wait_for()
-    complaints += _complaints(page, "acting for another", width)
+    found += complaints(page, "acting for another")
     site.country.tower.quorum = False
     page.goto(f"{site.address}/status")
-    return complaints + _complaints(page, "no quorum", width)
+    return found + complaints(page, "no quorum")
 
 
 @pytest.mark.parametrize("language", ["sq", "en"])
 def test_the_pages_are_accessible_and_fit_a_small_phone(page, site, language):
-    _sign_in(page, site, language)
+    sign_in(page, site, ANA, language)
     page.set_viewport_size(PHONE)
-    assert not _walk(page, site, PHONE["width"])
+    assert not _walk(page, site)
     assert page.locator("html").get_attribute("lang") == language
 
 
@@ -148,8 +147,8 @@ def test_they_are_accessible_dark_and_zoomed_and_need_no_script(browser, site):
         viewport={"width": 640, "height": 450}, device_scale_factor=2, color_scheme="dark"
     )
     page = context.new_page()
-    _sign_in(page, site, "sq")
-    assert not _walk(page, site, 640)
+    sign_in(page, site, ANA, "sq")
+    assert not _walk(page, site)
     context.close()
 
 
@@ -159,9 +158,8 @@ def test_a_power_of_attorney_without_javascript_and_a_booking_by_it(browser, sit
         open_account(country, country.citizens[number], f"{number}@shembull.al")
     contexts = [browser.new_context(java_script_enabled=False) for _ in range(2)]
     ana, besim = (context.new_page() for context in contexts)
-    _sign_in(ana, site, "en")
-    besim.goto(f"{site.address}/sign-in?lang=en")
-    besim.get_by_role("button", name="Besim Kodra").click()
+    sign_in(ana, site, ANA, "en")
+    sign_in(besim, site, "Besim Kodra", "en")
     ana.get_by_role("link", name="Settings").first.click()
     ana.get_by_role("link", name="People you act for").click()
     ana.get_by_role("button", name="Make a code").click()
@@ -187,24 +185,24 @@ def test_a_power_of_attorney_without_javascript_and_a_booking_by_it(browser, sit
 
 def test_from_home_to_the_settings_with_the_keyboard_alone(page, site):
     open_account(site.country, site.country.citizens[0])
-    _sign_in(page, site, "en")
-    _tab_to(page, "q")
+    sign_in(page, site, ANA, "en")
+    tab_to(page, "q")
     page.keyboard.type("stored")
     page.keyboard.press("Enter")
     page.wait_for_url("**/services?q=stored")
-    _tab_to(page, "See what is stored about you")
+    tab_to(page, "See what is stored about you")
     page.keyboard.press("Enter")
     page.wait_for_url("**/services/see-what-is-stored")
-    _tab_to(page, "Open it")
+    tab_to(page, "Open it")
     page.keyboard.press("Enter")
     page.wait_for_url("**/mine/stored")
-    _tab_to(page, "Open all of it")
+    tab_to(page, "Open all of it")
     page.keyboard.press("Enter")
     page.get_by_text("ana@shembull.al").wait_for()
-    _tab_to(page, "← Settings")
+    tab_to(page, "← Settings")
     page.keyboard.press("Enter")
     page.wait_for_url("**/mine")
-    _tab_to(page, "Save")
+    tab_to(page, "Save")
     page.keyboard.press("Enter")
     page.wait_for_url("**/mine?done=*")
     assert page.locator("html").get_attribute("lang") == "sq"  # the language of the account

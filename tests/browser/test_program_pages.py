@@ -1,85 +1,40 @@
-"""Tokens and the description of the API on a real Chromium: small phone, keyboard, axe.
-
-The portal serves from threads of this process in front of FakeTower; what an operator signs is
-verified by the real Authority.
-"""
+"""Tokens and the description of the API on a real Chromium: small phone, keyboard, axe."""
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
+from browser.serving import PHONE, Site, complaints, served, sign_in
 from fakes.clinic_desk import furnish
-from fakes.portal import found
 
 pytestmark = [pytest.mark.browser, pytest.mark.live]
 
-PHONE: Any = {"width": 320, "height": 640}
-SHOTS = os.environ.get("KULLA_SHOTS", "")
-
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[str]:
-    """The address of a portal that serves a country with a founded staff."""
-    from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
-
-    from kulla.services.accounts.authority import Authority
-
-    class Quiet(WSGIRequestHandler):
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    # Playwright's loop runs in this thread, and Django opens no database beside a loop.
-    with ThreadPoolExecutor(1) as threads:
-        country, application = threads.submit(found, tmp_path).result()
-        threads.submit(furnish, country, tmp_path).result()
-        server = ThreadedWSGIServer(("127.0.0.1", 0), Quiet, allow_reuse_address=False)
-        server.daemon_threads = True
-        server.set_app(application)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        address = f"http://127.0.0.1:{server.server_port}"
-        country.tower.authority = Authority("kulla.example", (address,))
-        yield address
-        server.shutdown()
-        thread.join(10)
-        server.server_close()
+def site(tmp_path: Path) -> Iterator[Site]:
+    with served(tmp_path, furnish) as site:
+        yield site
 
 
 class Person:
     """Somebody with a small phone; `complaints` is what axe finds on their way, and any script."""
 
-    def __init__(self, browser: Browser, site: str, name: str, language: str) -> None:
+    def __init__(self, browser: Browser, site: Site, name: str, language: str) -> None:
         context = browser.new_context(viewport=PHONE)
         self.page: Page = context.new_page()
-        self.language, self.site = language, site
+        self.language = language
         self.complaints: list[str] = []
-        self.page.goto(f"{site}/sign-in?lang={language}")
-        self.page.get_by_role("button", name=name).click()
+        sign_in(self.page, site, name, language)
 
     def look(self, name: str) -> None:
-        """Let axe look at the open page, see that it fits and is light."""
-        self.complaints += [
-            f"{name}: {one['id']}: {one['nodes'][0]['html'][:100]}"
-            for one in Axe().run(self.page).response["violations"]
-        ]
+        """See that the open page is accessible, fits, is light, and has no script."""
+        self.complaints += complaints(self.page, f"programs-{name}-{self.language}")
         if "/sign/" not in self.page.url:  # passkeys alone need one
             self.complaints += [f"{name}: a script"] * self.page.locator("script").count()
-        wide = int(self.page.evaluate("document.documentElement.scrollWidth"))
-        self.complaints += [f"{name}: {wide} px wide"] if wide > PHONE["width"] else []
-        kilobytes = len(self.page.content().encode()) / 1024
-        self.complaints += [f"{name}: {kilobytes:.0f} KB"] if kilobytes > 60 else []
-        if SHOTS:
-            path = f"{SHOTS}/programs-{name}-{self.language}.png"
-            self.page.screenshot(path=path, full_page=True)
 
     def enter(self) -> None:
         """Press Enter on the button of the form that stands last: what a keyboard does."""
@@ -89,11 +44,11 @@ class Person:
 
 
 @pytest.mark.parametrize("language", ["sq", "en"])
-def test_a_citizen_makes_a_token_and_takes_it_back(browser: Browser, site: str, language: str):
+def test_a_citizen_makes_a_token_and_takes_it_back(browser: Browser, site: Site, language: str):
     ana = Person(browser, site, "Ana Prifti", language)
-    ana.page.goto(f"{site}/api/")
+    ana.page.goto(f"{site.address}/api/")
     ana.look("api")
-    ana.page.goto(f"{site}/mine/programs")
+    ana.page.goto(f"{site.address}/mine/programs")
     ana.look("none")
     ana.enter()
     ana.look("problems")
@@ -113,9 +68,9 @@ def test_a_citizen_makes_a_token_and_takes_it_back(browser: Browser, site: str, 
 
 
 @pytest.mark.parametrize("language", ["sq", "en"])
-def test_an_operator_issues_a_token_and_takes_it_back(browser: Browser, site: str, language: str):
+def test_an_operator_issues_a_token_and_takes_it_back(browser: Browser, site: Site, language: str):
     olsi = Person(browser, site, "Olsi Leka", language)
-    olsi.page.goto(f"{site}/operator/tokens")
+    olsi.page.goto(f"{site.address}/operator/tokens")
     olsi.look("tokens")
     olsi.enter()
     olsi.look("tokens-problems")

@@ -1,34 +1,22 @@
-"""Two operators give a role on a real Chromium: small phone, both languages, axe on every page.
-
-The portal serves from threads of this process in front of FakeTower; what operators sign is
-verified by the real Authority.
-"""
+"""Two operators give a role on a real Chromium: small phone, both languages, axe on every page."""
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser
 
+from browser.serving import PHONE, Site, complaints, served, sign_in
 from fakes.accounts import add_passkey, open_account
 from fakes.clinic_desk import furnish
 from fakes.country import Country
 from fakes.device import Device
-from fakes.portal import found
 
 pytestmark = [pytest.mark.browser, pytest.mark.live]
 
-PHONE: Any = {"width": 320, "height": 640}
 MAIL = "ana@shembull.al"
-SHOTS = os.environ.get("KULLA_SHOTS", "")
 WORDS = {
     "sq": {
         "see": "Shihni kush është",
@@ -45,14 +33,6 @@ WORDS = {
 }
 
 
-@dataclass
-class Site:
-    """A portal that serves, its address, and the country behind it."""
-
-    address: str
-    country: Country
-
-
 def _people(country: Country, folder: Path) -> None:
     furnish(country, folder)
     open_account(country, country.citizens[0], MAIL)
@@ -61,29 +41,8 @@ def _people(country: Country, folder: Path) -> None:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
-
-    from kulla.services.accounts.authority import Authority
-
-    class Quiet(WSGIRequestHandler):
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    # Playwright's loop runs in this thread, and Django opens no database beside a loop.
-    with ThreadPoolExecutor(1) as threads:
-        country, application = threads.submit(found, tmp_path).result()
-        threads.submit(_people, country, tmp_path).result()
-        server = ThreadedWSGIServer(("127.0.0.1", 0), Quiet, allow_reuse_address=False)
-        server.daemon_threads = True
-        server.set_app(application)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        address = f"http://127.0.0.1:{server.server_port}"
-        country.tower.authority = Authority("kulla.example", (address,))
-        yield Site(address, country)
-        server.shutdown()
-        thread.join(10)
-        server.server_close()
+    with served(tmp_path, _people) as site:
+        yield site
 
 
 class Operator:
@@ -93,23 +52,13 @@ class Operator:
         context = browser.new_context(viewport=PHONE)
         self.page = context.new_page()
         self.complaints: list[str] = []
-        self.site, self.words = site, WORDS[language]
-        self.page.goto(f"{site.address}/sign-in?lang={language}")
-        self.page.get_by_role("button", name=name).click()
+        self.language, self.words = language, WORDS[language]
+        sign_in(self.page, site, name, language)
         self.page.goto(f"{site.address}/operator/staff")
 
     def look(self, name: str) -> None:
-        """Let axe look at the open page, see that it fits and is light."""
-        self.complaints += [
-            f"{name}: {one['id']}: {one['nodes'][0]['html'][:100]}"
-            for one in Axe().run(self.page).response["violations"]
-        ]
-        wide = _width(self.page)
-        self.complaints += [f"{name}: {wide} px wide"] if wide > PHONE["width"] else []
-        kilobytes = len(self.page.content().encode()) / 1024
-        self.complaints += [f"{name}: {kilobytes:.0f} KB"] if kilobytes > 60 else []
-        if SHOTS:
-            self.page.screenshot(path=f"{SHOTS}/roles-{name}.png", full_page=True)
+        """See that the open page is accessible, fits and is light."""
+        self.complaints += complaints(self.page, f"roles-{name}-{self.language}")
 
     def press(self, name: str) -> None:
         """Press a button by its words."""
@@ -120,10 +69,6 @@ class Operator:
         self.look("sign")
         self.page.locator("button[name=demo]").click()
         assert self.words["done"] in self.page.content()
-
-
-def _width(page: Page) -> int:
-    return int(page.evaluate("document.documentElement.scrollWidth"))
 
 
 @pytest.mark.parametrize("language", ["sq", "en"])

@@ -2,88 +2,52 @@
 
 from __future__ import annotations
 
+import base64
 import re
-import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from playwright.sync_api import Browser, Page
 
+from browser.serving import PHONE, Site, complaints, served, sign_in, too_wide
 from fakes.accounts import found_staff, open_account, register
 from fakes.country import Country
-from fakes.device import Device, data_of
-from fakes.portal import found
+from fakes.device import Device
 from kulla.journal.policy_file import parse_policy
 
 pytestmark = [pytest.mark.browser, pytest.mark.live]
 
-PHONE = {"width": 320, "height": 640}
 MAIL = "drita@shembull.al"
 
 
-@dataclass
-class Site:
-    """A portal that serves on localhost, to which passkeys are bound, and the country behind it."""
-
-    address: str
-    country: Country
-    threads: ThreadPoolExecutor
-
-    def code(self) -> str:
-        """The code in the newest letter."""
-
-        def newest() -> str:
-            from kulla.portal import letters
-
-            return letters.newest_for_demo(1)[0].subject
-
-        match = re.match(r"[\d ]+", self.threads.submit(newest).result())
-        assert match
-        return match[0].strip()
+def _on_localhost(_: Country, folder: Path) -> None:
+    """Bind passkeys to localhost, the one name for which Chromium makes them without TLS."""
+    policy = folder / "policy"
+    here = replace(parse_policy(policy.read_bytes()), relying_party="localhost")
+    policy.write_bytes(here.render())
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
-
-    class Quiet(WSGIRequestHandler):
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    # Playwright's loop runs in this thread, and Django opens no database beside a loop.
-    with ThreadPoolExecutor(1) as threads:
-        country, application = threads.submit(found, tmp_path).result()
-        policy = tmp_path / "policy"
-        here = replace(parse_policy(policy.read_bytes()), relying_party="localhost")
-        policy.write_bytes(here.render())
-        server = ThreadedWSGIServer(("127.0.0.1", 0), Quiet, allow_reuse_address=False)
-        server.daemon_threads = True
-        server.set_app(application)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        yield Site(f"http://localhost:{server.server_port}", country, threads)
-        server.shutdown()
-        thread.join(10)
-        server.server_close()
+    with served(tmp_path, _on_localhost, "localhost") as site:
+        yield site
 
 
-def _complaints(page: Page, where: str) -> list[str]:
-    results = Axe().run(page).response
-    found_by_axe = [
-        f"{where}: {one['id']}: {one['help']}: {one['nodes'][0]['html'][:120]}"
-        for one in results["violations"]
-    ]
-    wide = page.evaluate("document.documentElement.scrollWidth")
-    return found_by_axe + ([f"{where}: {wide} px wide"] if wide > PHONE["width"] else [])
+def _code(site: Site) -> str:
+    """The code in the newest letter."""
 
+    def newest() -> str:
+        from kulla.portal import letters
 
-def _fits(page: Page) -> None:
-    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+        return letters.newest_for_demo(1)[0].subject
+
+    match = re.match(r"[\d ]+", site.run(newest))
+    assert match
+    return match[0].strip()
 
 
 def _virtual_device(page: Page, *, verified: bool = True) -> Any:
@@ -110,7 +74,7 @@ def test_a_code_and_an_account_without_javascript_on_a_small_phone(
     plain = browser.new_context(java_script_enabled=False, viewport=PHONE)
     page = plain.new_page()
     page.goto(f"{site.address}/sign-in?lang={language}&next=/mine")
-    _fits(page)
+    assert not too_wide(page, page.url)
     page.locator("#address").fill("nobody")
     page.locator("main form").first.get_by_role("button").click()
     page.get_by_role("alert").wait_for()
@@ -120,13 +84,13 @@ def test_a_code_and_an_account_without_javascript_on_a_small_phone(
     page.locator("#code").fill("000 000")
     page.keyboard.press("Enter")
     page.get_by_role("alert").wait_for()
-    _fits(page)
-    code = site.code()
+    assert not too_wide(page, page.url)
+    code = _code(site)
     assert page.get_by_text(code).first.is_visible()  # the demo country shows its letters
     page.locator("#code").fill(code)
     page.keyboard.press("Enter")
     page.wait_for_url("**/sign-up**")
-    _fits(page)
+    assert not too_wide(page, page.url)
     page.locator("#name").fill("Drita Provë")
     page.keyboard.press("Enter")
     page.wait_for_url("**/mine")
@@ -134,7 +98,7 @@ def test_a_code_and_an_account_without_javascript_on_a_small_phone(
     page.goto(f"{site.address}/sign-in/passkey")  # says why nothing can be pressed here
     assert page.get_by_text("JavaScript").is_visible()
     assert not page.locator("[data-ask]").is_visible()
-    _fits(page)
+    assert not too_wide(page, page.url)
     plain.close()
 
 
@@ -146,52 +110,51 @@ def test_the_pages_of_signing_in_are_accessible_and_fit(
     page.on("console", lambda message: said.append(message.text))
     page.set_viewport_size(PHONE)
     page.goto(f"{site.address}/sign-in?lang={language}")
-    complaints = _complaints(page, "sign-in")
+    found = complaints(page, "sign-in")
     page.locator("#address").fill("x")
     page.locator("main form").first.get_by_role("button").click()
-    complaints += _complaints(page, "no address")
+    found += complaints(page, "no address")
     page.locator("#address").fill(MAIL)
     page.locator("main form").first.get_by_role("button").click()
-    complaints += _complaints(page, "code")
+    found += complaints(page, "code")
     page.locator("#code").fill("000000")
     page.keyboard.press("Enter")
     page.get_by_role("alert").wait_for()
-    complaints += _complaints(page, "wrong code")
-    page.locator("#code").fill(site.code())
+    found += complaints(page, "wrong code")
+    page.locator("#code").fill(_code(site))
     page.keyboard.press("Enter")
     page.wait_for_url("**/sign-up**")
-    complaints += _complaints(page, "sign-up")
+    found += complaints(page, "sign-up")
     page.keyboard.press("Tab")
     page.locator("#name").fill("")
     page.locator("main form").first.get_by_role("button").click()
     page.get_by_role("alert").wait_for()
-    complaints += _complaints(page, "no name")
+    found += complaints(page, "no name")
     site.country.tower.held = True
     page.locator("#name").fill("Drita Provë")
     page.keyboard.press("Enter")
     page.get_by_role("heading", level=1).wait_for()
-    complaints += _complaints(page, "joining")
+    found += complaints(page, "joining")
     site.country.tower.let_go()
     page.wait_for_url(f"{site.address}/")
     page.goto(f"{site.address}/passkeys/add")
-    complaints += _complaints(page, "add a passkey")
+    found += complaints(page, "add a passkey")
     _virtual_device(page)  # it holds no passkey, so it says no at once
     page.goto(f"{site.address}/sign-in/passkey")
     page.locator("[data-said=cancelled]").wait_for()
-    complaints += _complaints(page, "passkey")
-    assert complaints == []
+    found += complaints(page, "passkey")
+    assert not found
     assert [one for one in said if "422" not in one and "202" not in one] == []
 
 
 def test_a_passkey_is_added_and_opens_the_door(page: Page, site: Site) -> None:
     citizen = site.country.citizens[0]
-    site.threads.submit(register, site.country, citizen, "Ana Prifti").result()
-    site.threads.submit(open_account, site.country, citizen).result()
+    site.run(register, site.country, citizen, "Ana Prifti")
+    site.run(open_account, site.country, citizen)
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
     devices, device = _virtual_device(page)
-    page.goto(f"{site.address}/sign-in?lang=en")
-    page.get_by_role("button", name="Ana Prifti").click()
+    sign_in(page, site, "Ana Prifti", "en")
     page.goto(f"{site.address}/passkeys/add")
     page.get_by_label("What do you call this device?").fill("Telefoni im")
     page.get_by_role("button", name="Make a passkey").click()
@@ -217,55 +180,40 @@ def test_staff_sign_in_choose_a_role_and_sign_a_command(page: Page, site: Site) 
     first, second = site.country.citizens[:2]
     devices, device = _virtual_device(page)
     key = Device(1)
-    pem = key._key().private_bytes(*_pkcs8())
+    pkcs8 = key.passkey.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     credential = {
-        "credentialId": _base64(data_of(key.credential)),
+        "credentialId": _base64(key.passkey.credential_id),
         "isResidentCredential": True,
         "rpId": "localhost",
-        "privateKey": _base64(pem),
+        "privateKey": _base64(pkcs8),
         "userHandle": _base64(bytes.fromhex(first)),
         "signCount": 1,
     }
     devices.send("WebAuthn.addCredential", {"authenticatorId": device, "credential": credential})
-    site.threads.submit(register, site.country, first, "Ana Prifti").result()
-    site.threads.submit(open_account, site.country, first).result()
+    site.run(register, site.country, first, "Ana Prifti")
+    site.run(open_account, site.country, first)
     staff = ((first, "operator", key), (second, "operator", Device(2)))
-    site.threads.submit(found_staff, site.country, *staff).result()
-    from kulla.services.accounts.authority import Authority
-
-    site.country.tower.authority = Authority("localhost", (site.address,))
+    site.run(found_staff, site.country, *staff)
     page.set_viewport_size(PHONE)
     page.goto(f"{site.address}/sign-in/passkey?lang=en&next=/passkeys")
     page.wait_for_url("**/sign-in/role**")
-    complaints = _complaints(page, "role")
+    found = complaints(page, "role")
     page.get_by_role("button", name="As an operator").click()
     page.wait_for_url("**/passkeys")
-    complaints += _complaints(page, "passkeys")
+    found += complaints(page, "passkeys")
     page.get_by_role("link", name="Remove").click()
-    complaints += _complaints(page, "remove")
+    found += complaints(page, "remove")
     page.get_by_role("button", name="Yes, remove it").click()
     page.wait_for_url("**/sign/**")
     assert page.get_by_text("Remove this passkey").is_visible()
-    complaints += _complaints(page, "sign")
+    found += complaints(page, "sign")
     page.get_by_role("button", name="Sign with my passkey").click()
     page.wait_for_url("**/passkeys")
     # The signature held; what it asked for is refused, since nothing would be left to sign with.
     assert page.get_by_text("This is the last way into your account").is_visible()
     assert site.country.tower.submitted[-1].assertion
-    assert complaints == []
-
-
-def _pkcs8() -> tuple[Any, Any, Any]:
-    from cryptography.hazmat.primitives import serialization
-
-    return (
-        serialization.Encoding.DER,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
+    assert not found
 
 
 def _base64(data: bytes) -> str:
-    import base64
-
     return base64.b64encode(data).decode()

@@ -45,7 +45,7 @@ def add_passkey(country: Country, subject: str, device: Device) -> None:
 
 
 def found_staff(country: Country, *staff: tuple[str, Role, Device]) -> None:
-    """Found the staff, and let the tower ask an Authority from then on."""
+    """Found the staff, and let the tower ask an Authority from then on, if it asks none yet."""
     rows: list[Value] = [
         {
             "subject": subject,
@@ -57,4 +57,5 @@ def found_staff(country: Country, *staff: tuple[str, Role, Device]) -> None:
     ]
     answer = country.ask(Actor("custodian", "founding"), "accounts", "found_staff", {"staff": rows})
     assert answer.status == "accepted", answer
-    country.tower.authority = Authority("kulla.example", ("http://localhost",))
+    if country.tower.authority is None:
+        country.tower.authority = Authority("kulla.example", ("http://localhost",))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -29,6 +30,11 @@ _ORDER_P256: Final = int("ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9ca
 def base64url(data: bytes) -> str:
     """Base64url without padding, as WebAuthn writes bytes in JSON."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def data_of(words: str) -> bytes:
+    """The bytes of base64url without padding."""
+    return base64.urlsafe_b64decode(words + "=" * (-len(words) % 4))
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,13 @@ class Authenticator:
         """The credential id as text."""
         return base64url(self.credential_id)
 
-    def register(self, challenge: bytes, *, flags: int = USER_PRESENT | USER_VERIFIED) -> Any:
+    def register(
+        self,
+        challenge: bytes,
+        *,
+        flags: int = USER_PRESENT | USER_VERIFIED,
+        transports: Sequence[str] = ("internal",),
+    ) -> Any:
         """What `navigator.credentials.create(...).toJSON()` gives."""
         client_data = self._client_data("webauthn.create", challenge, self.origin)
         head = self._head(self.relying_party, flags | ATTESTED)
@@ -80,18 +92,18 @@ class Authenticator:
         response = {
             "clientDataJSON": base64url(client_data),
             "attestationObject": base64url(attestation),
-            "transports": ["internal"],
+            "transports": list(transports),
         }
         return self._json(response)
 
-    def sign_in(self, challenge: bytes) -> Any:
-        """What `navigator.credentials.get(...).toJSON()` gives."""
-        given = self.give(challenge)
+    def sign_in(self, challenge: bytes, *, handle: bytes | None = None, **parts: Any) -> Any:
+        """What `navigator.credentials.get(...).toJSON()` gives; `parts` as in `give`."""
+        given = self.give(challenge, **parts)
         response = {
             "clientDataJSON": base64url(given.client_data),
             "authenticatorData": base64url(given.authenticator_data),
             "signature": base64url(given.signature),
-            "userHandle": None,
+            "userHandle": None if handle is None else base64url(handle),
         }
         return self._json(response)
 

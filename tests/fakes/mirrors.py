@@ -2,7 +2,8 @@
 
 Fault model: a transport that is `down` does not answer, and what was asked did not happen; one that
 is `mute` does what was asked and its answer is lost. Stores keep what they promised over `crash`.
-`lies` change what it says of itself at /healthz, which nobody signs.
+`lies` change what it says of itself at /healthz, which nobody signs; `shown_policy` is shown in the
+place of the one that is pinned.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class MirrorInProcess:
         self.mute = False
         self.asked: list[str] = []
         self.lies: dict[str, Callable[[Any], Any]] = {}
+        self.shown_policy = b""
         self._stores: dict[str, SimulatedTileStore] = {}
         self._identity = Identity(
             name, tower.mirror_keys[name], tower.statement_keys[name], b"t" * 32
@@ -91,6 +93,7 @@ class MirrorInProcess:
                 health = lie(health)
             return Reply(200, json.dumps(health).encode(), "application/json")
         if path == "/policy":
-            return mirror.pinned_policy()
+            shown = self.shown_policy
+            return Reply(200, shown, "text/plain") if shown else mirror.pinned_policy()
         log_hash, _, rest = path.removeprefix("/").partition("/")
         return mirror.checkpoint(log_hash) if rest == "checkpoint" else mirror.tile(log_hash, rest)

@@ -139,6 +139,7 @@ class FakeTower:
                 data=new.data,
                 assertion=b"" if number else command.assertion,
                 wish=command.wish() if command.assertion and not number else b"",
+                together=len(decision) if command.assertion and not number else 1,
             )
             apply_act(SERVICES, self._rows, act)
             self._acts.append((act, self._plaintext(act)))
@@ -170,6 +171,7 @@ class FakeTower:
             behalf=act.actor.behalf,
             assertion=act.assertion,
             wish=act.wish,
+            together=act.together,
         )
 
     def seal(self, subject: str, fields: Mapping[str, str], once: bytes = b"") -> dict[str, bytes]:

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from fakes.accounts import found_staff, register
+from fakes.authenticator import data_of
 from fakes.country import environment
-from fakes.device import Device, data_of, options_of
+from fakes.device import Device, options_of
 from fakes.portal import CLOCK, Visitor, command_of, open_portal, token_of, words_of
 from kulla.services.accounts.demo_passkey import DemoPasskey
 

@@ -155,7 +155,7 @@ def test_whatever_arrives_is_refused_and_never_raises(fields: dict[str, Any]) ->
         encode({"credential": "x"}),
         encode({"authenticator_data": b"", "client_data": b"", "credential": 1, "signature": b""}),
         ANA.sign(KEY) + b"\0",
-        bytes(assertions.ASSERTION_MAX_BYTES + 1),
+        bytes(assertions.ASSERTION_BYTES_MAX + 1),
         cbor2.dumps(dict(reversed(decode(ANA.sign(KEY)).items()))),  # type: ignore[union-attr]
     ],
 )

@@ -6,10 +6,12 @@ import hashlib
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from fakes.counters import COUNTER, counters
 from fakes.home import TABLES, HomeInProcess
 from kulla.kernel.rows import Rows, RowsByKey
-from kulla.kernel.service import Act, Actor, Asked, Command, Refusal
+from kulla.kernel.service import Act, Actor, Asked, Command, NewAct, Refusal
 from kulla.rebuild.chain import rebuild_registers
 from kulla.rebuild.history import plan_history, settle_log
 from kulla.rebuild.replay import Replayed
@@ -93,6 +95,42 @@ def test_a_replay_sees_the_same_signatures(tmp_path: Path) -> None:
     report, counted = _rebuilt(home, tmp_path / "new")
     assert report.case_count == 0
     assert counted == dump(home.connection, COUNTER)
+
+
+def test_all_acts_of_a_signed_command_are_taken(tmp_path: Path) -> None:
+    home = HomeInProcess(tmp_path, authority=SignedByKey())
+    home.deliver()
+    home.take(_by(home, CLERK, signed=True), tokens="a")
+    home.deliver()
+    assert len(home.answers["a"].positions) == 3
+    report, counted = _rebuilt(home, tmp_path / "new")
+    assert report.case_count == 0
+    assert counted == dump(home.connection, COUNTER)
+
+
+@pytest.mark.parametrize("whose", ["a citizen", "the clerk"])
+def test_an_act_behind_anothers_command_borrows_no_signature(tmp_path: Path, whose: str) -> None:
+    """A thief with the log's key adds an act in the clerk's name under a key that was used."""
+    home = HomeInProcess(tmp_path, authority=SignedByKey())
+    home.deliver()
+    by_clerk = whose == "the clerk"
+    command = _by(home, CLERK, signed=True) if by_clerk else home.command(most=9)
+    home.take(command, tokens="a")
+    home.deliver()
+    first, *_, last = *home.answers["a"].positions, home.answers["a"].positions[-1]
+    noted = home.connection.execute("SELECT count FROM kulla_command").fetchall()
+    thief = replace(command, actor=CLERK, assertion=b"")
+    home.connection.execute("BEGIN")
+    forged = home.writer._accept(thief, command.key(), NewAct("raised", {"counter": "forged"}), 1)
+    home.writer._keep_pending([forged], last + 1)
+    home.connection.execute("COMMIT")
+    home.restart()
+    home.deliver()
+    assert noted
+    report, counted = _rebuilt(home, tmp_path / "new")
+    assert [position for position, _ in report.cases] == [last + 1]
+    assert {row[0] for row in counted} == {"c"}
+    assert first == 0
 
 
 def test_an_act_that_nobody_signed_is_a_case_and_changes_nothing(tmp_path: Path) -> None:

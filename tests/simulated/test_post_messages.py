@@ -5,80 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from fakes.carrier import ScriptedCarrier
-from fakes.country import MONDAY_MS, Country
-from fakes.portal import CLOCK, found
-from fakes.signers import SeededEntropy
+from fakes.country import MONDAY_MS
+from fakes.portal import CLOCK
+from fakes.post import HOUR_MS, SITE, Home
 from kulla.kernel.service import Actor
-from kulla.services.messages.apply import LOOKED, MESSAGE
-from kulla.tower.due_letters import DueLetters, reminder_ms
-from kulla.tower.post_messages import MessagePost
-
-HOUR_MS = 3_600_000
-SITE = "https://sherbime.example.al"
-
-
-class Home:
-    """A country with a post in front of a scripted carrier; `turns` runs it until it rests."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.country: Country = found(folder)[0]
-        self.tower = self.country.tower
-        self.mail, self.phone = ScriptedCarrier(), ScriptedCarrier()
-        self.post = self.fresh()
-
-    def fresh(self) -> MessagePost:
-        """Another process, as after a crash or at a new home."""
-        return MessagePost(
-            DueLetters(self.folder / "registers.sqlite"),
-            self.tower,
-            {"mail": self.mail, "phone": self.phone},
-            SITE,
-            CLOCK,
-            SeededEntropy(3),
-        )
-
-    def turns(self, post: MessagePost | None = None) -> None:
-        """Turn until nothing waits that could go now; records run in threads, so give them time."""
-        import time
-
-        post = post or self.post
-        for _ in range(200):
-            gone = post.turn()
-            busy = any(letter.recording for letter in post._waiting.values())
-            if not gone and not busy:
-                return
-            time.sleep(0.01)
-        raise AssertionError("the post does not come to rest")
-
-    def account(self, number: int, language: str = "sq", mail: str = "") -> str:
-        """Open an account with a mail address for a citizen; returns the subject."""
-        subject = self.country.citizens[number]
-        mail = mail or f"person{number}@example.al"
-        self.ask(
-            Actor("citizen", subject),
-            "accounts",
-            "open",
-            subject=subject,
-            mail=self.tower.seal(subject, {"mail": mail})["mail"],
-            mail_token=self.tower.token("mail", mail),
-            language=language,
-        )
-        return subject
-
-    def ask(self, actor: Actor, service: str, name: str, /, **data: Any) -> None:
-        """One command that must be accepted, or wait for its witnesses."""
-        answer = self.country.ask(actor, service, name, data)
-        assert answer.status in ("accepted", "waiting"), answer
-
-    def rows(self) -> list[dict[str, Any]]:
-        """The register of messages."""
-        return [dict(row) for row in self.tower._rows.find(MESSAGE)]
+from kulla.services.messages.apply import LOOKED
+from kulla.tower.due_letters import reminder_ms
 
 
 @pytest.fixture
@@ -264,7 +199,7 @@ def test_a_refusal_for_good_is_noted_and_the_next_address_is_tried(home: Home) -
     [row] = home.rows()
     assert (row["state"], row["why"]) == ("failed", "never-450")
     besim = home.account(1)
-    _add_phone(home, besim, "+355691234567")
+    home.add_address(besim, "phone", "+355691234567")
     home.country.book(besim, home.country.slot(days=4))
     home.mail.script = ["never"]
     home.turns()
@@ -397,14 +332,3 @@ def test_the_hour_of_a_reminder_is_the_clock_on_the_wall() -> None:
     monday = int(datetime(2026, 3, 30, 12, 0, tzinfo=UTC).timestamp())
     assert reminder_ms(sunday) == int(datetime(2026, 3, 28, 7, tzinfo=UTC).timestamp()) * 1000
     assert reminder_ms(monday) == int(datetime(2026, 3, 29, 6, tzinfo=UTC).timestamp()) * 1000
-
-
-def _add_phone(home: Home, subject: str, number: str) -> None:
-    home.ask(
-        Actor("citizen", subject),
-        "accounts",
-        "add_address",
-        kind="phone",
-        token=home.tower.token("phone", number),
-        sealed=home.tower.seal(subject, {"phone": number})["phone"],
-    )

@@ -221,3 +221,19 @@ class _OtherSeals:
         from fakes.signers import MadeUpTower
 
         return MadeUpTower(seed=77).sealer.seal(plaintext, names)
+
+
+def test_a_full_disk_is_no_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is wrong with this machine just now takes no act out of the registers."""
+    home = _grown(tmp_path, batches=3)
+
+    def fails(services: object, rows: object, act: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("kulla.rebuild.replay.apply_act", fails)
+        with pytest.raises(sqlite3.OperationalError):
+            _rebuilt(home, _plans(home, _sources(home)), tmp_path / "new")
+    connection, report = _rebuilt(home, _plans(home, _sources(home)), tmp_path / "new")
+    assert report.case_count == 0
+    assert _all_rows(connection) == _all_rows(home.connection)

@@ -10,6 +10,7 @@ import pytest
 
 from fakes.counters import counters
 from fakes.home import HomeInProcess
+from kulla.journal.entries import parse_act
 from kulla.journal.notes import NoteSignature
 from kulla.journal.receipts import verify_receipt
 from kulla.kernel.service import Actor, Command
@@ -246,3 +247,22 @@ def test_too_many_who_wait_are_told_so(home: HomeInProcess) -> None:
     assert home.answers["c"] == Answer("unavailable", code="busy")
     home.deliver()
     assert home.answers["a"].status == home.answers["b"].status == "accepted"
+
+
+def test_a_commands_own_fault_sets_no_service_aside(home: HomeInProcess) -> None:
+    """An act that names what its command did not bring, and one too large for the journal."""
+    unnamed = home.command("blob", blob=b"n" * 32)
+    too_large = home.command(counter="c" * 70_000)
+    home.take(replace(unnamed, names=()), too_large, home.command(), tokens="abc")
+    home.deliver()
+    assert home.answers["a"] == Answer("refused", code="malformed")
+    assert home.answers["b"] == Answer("refused", code="too-large")
+    assert home.answers["c"] == Answer("accepted", (0,))
+    assert not home.writer.set_aside
+
+
+def test_what_a_citizen_signed_does_not_enter_the_journal(home: HomeInProcess) -> None:
+    home.take(replace(home.command(), assertion=b"bytes of anybody"), tokens="a")
+    home.deliver()
+    [entry] = home.journal.entries(0, 1)
+    assert parse_act(home.tower.opener.open(entry).plaintext, 0).assertion == b""

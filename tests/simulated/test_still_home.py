@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 from fakes.home import HomeInProcess
 from kulla.embassy.client import EmbassyClient
 from kulla.journal.merkle import EMPTY_ROOT
+from kulla.journal.notes import KIND_ED25519, SigningKey
+from kulla.journal.policy_file import Custodian, sign_policy, verify_policy_signatures
 from kulla.tower.still_home import NotHome, TooFewAnswers, ask_whether_home
 
 
@@ -34,7 +37,12 @@ def listed(health: Any) -> Any:
     return [health]
 
 
-LIES = [sealed, newer, mute, listed]
+def endless(health: Any) -> Any:
+    """It says a number that is none."""
+    return {**health, "policy_version": float("inf")}
+
+
+LIES = [sealed, newer, mute, listed, endless]
 
 
 @pytest.fixture
@@ -101,3 +109,20 @@ def test_one_that_shows_more_under_this_homes_key_proves_it(home: HomeInProcess)
 def test_another_history_under_this_homes_key_is_proof_too(home: HomeInProcess) -> None:
     with pytest.raises(NotHome, match="another history"):
         ask(home, other_root=True)
+
+
+def test_a_policy_that_lists_our_custodians_and_is_signed_by_another_is_no_proof(
+    home: HomeInProcess,
+) -> None:
+    policy = home.tower.policy
+    liar = SigningKey("liar.example", KIND_ED25519, b"l" * 32)
+    custodians = (*policy.custodians, Custodian("liar", liar.verifier))
+    forged = replace(
+        policy, version=99, custodians=custodians, custodian_threshold=1, signatures=()
+    )
+    forged = sign_policy(forged, liar)
+    verify_policy_signatures(forged)  # it agrees with itself
+    [first, *_] = home.embassies.values()
+    first.lies = {"newer": newer}
+    first.shown_policy = forged.render()
+    ask(home)

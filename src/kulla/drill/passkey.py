@@ -6,7 +6,6 @@ thousand drills need no browser. The key never leaves it; what the new home has 
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import html
 import json
@@ -23,13 +22,20 @@ from kulla.drill.chance import Chance
 from kulla.drill.citizens import PortalUnexpected
 from kulla.drill.guard import Address
 from kulla.drill.reading import read_form
+from kulla.services.accounts.ceremony import (
+    ATTESTED,
+    USER_PRESENT,
+    USER_VERIFIED,
+    authenticator_head,
+    base64url,
+    client_data,
+)
 
 ADD: Final = "/passkeys/add"
 ENTER: Final = "/sign-in/passkey"
 _MINE: Final = "/appointments/mine"
 _OPTIONS: Final = re.compile(r'data-options="([^"]+)"')
-_PRESENT_AND_VERIFIED: Final = 0x05
-_ATTESTED: Final = 0x40
+_PRESENT_AND_VERIFIED: Final = USER_PRESENT | USER_VERIFIED
 _ID_BYTES: Final = 32
 
 
@@ -46,23 +52,23 @@ class Device:
         x, y = (value.to_bytes(32, "big") for value in (point.x, point.y))
         cose = cbor2.dumps({1: 2, 3: -7, -1: 1, -2: x, -3: y})
         made = bytes(16) + len(self._id).to_bytes(2, "big") + self._id + cose
-        data = _head(options["rp"]["id"], _PRESENT_AND_VERIFIED | _ATTESTED) + made
+        data = authenticator_head(options["rp"]["id"], _PRESENT_AND_VERIFIED | ATTESTED) + made
         attestation = cbor2.dumps({"fmt": "none", "attStmt": {}, "authData": data})
-        said = _client_data("webauthn.create", options["challenge"], site)
+        said = client_data("webauthn.create", options["challenge"], site)
         return self._answer({"clientDataJSON": said, "attestationObject": attestation})
 
     def sign(self, options: Mapping[str, Any], site: str) -> str:
         """The answer to `navigator.credentials.get`, as JSON."""
-        data = _head(options["rpId"], _PRESENT_AND_VERIFIED)
-        said = _client_data("webauthn.get", options["challenge"], site)
+        data = authenticator_head(options["rpId"], _PRESENT_AND_VERIFIED)
+        said = client_data("webauthn.get", options["challenge"], site)
         signature = self._key.sign(data + hashlib.sha256(said).digest(), ec.ECDSA(SHA256()))
         return self._answer(
             {"clientDataJSON": said, "authenticatorData": data, "signature": signature}
         )
 
     def _answer(self, response: Mapping[str, bytes]) -> str:
-        name = _text(self._id)
-        given = {key: _text(value) for key, value in response.items()}
+        name = base64url(self._id)
+        given = {key: base64url(value) for key, value in response.items()}
         return json.dumps({"id": name, "rawId": name, "type": "public-key", "response": given})
 
 
@@ -102,17 +108,3 @@ def _options(page: Page) -> dict[str, Any]:
 def _origin(site: Address) -> str:
     host = f"[{site.host}]" if ":" in site.host else site.host
     return f"http://{host}:{site.port}"
-
-
-def _head(relying_party: str, flags: int) -> bytes:
-    return hashlib.sha256(relying_party.encode()).digest() + bytes([flags]) + bytes(4)
-
-
-def _client_data(kind: str, challenge: str, site: str) -> bytes:
-    said = {"type": kind, "challenge": challenge, "origin": site, "crossOrigin": False}
-    return json.dumps(said, separators=(",", ":")).encode()
-
-
-def _text(data: bytes) -> str:
-    """Base64url without padding, as WebAuthn writes bytes in JSON."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

@@ -38,7 +38,7 @@ _NAMES_AT: Final = 45
 _NAME_HEAD: Final = b"\x58\x20"
 _TAG_BYTES: Final = 16
 _ACT_FIELDS: Final = frozenset(("act", "at", "by", "command", "data", "role", "service", "v"))
-_MAY_BE_ABSENT: Final = frozenset(("for", "signed", "wish"))
+_MAY_BE_ABSENT: Final = frozenset(("for", "of", "signed", "wish"))
 _ROLES: Final = frozenset(("citizen", "clerk", "operator", "analyst", "custodian"))
 
 
@@ -100,6 +100,11 @@ class Sealer:
 
         Raises EntryInvalid where the act is over 57,305 bytes, or too long with all its names.
         """
+        if len(plaintext) > ENTRY_BYTES_MAX:
+            raise EntryInvalid(
+                f"an act has {len(plaintext)} bytes; {ENTRY_BYTES_MAX} fit into an entry.",
+                remedy="Let one command do less.",
+            )
         random = self._random_bytes(44)
         salt, nonce = random[:32], random[32:]
         commitment = hashlib.sha256(salt + plaintext).digest()
@@ -173,12 +178,14 @@ def act_plaintext(
     behalf: str = "",
     assertion: bytes = b"",
     wish: bytes = b"",
+    together: int = 1,
 ) -> bytes:
     """The bytes of an act: `name` without the service, `command_key` the 32 bytes it came from.
 
     `behalf` (whom the actor acted for), `assertion` (what staff signed over the command's key) and
-    `wish` (the bytes whose hash that key is) stand in it where they are not empty. Raises
-    NotCanonical where `data` has no canonical encoding.
+    `wish` (the bytes whose hash that key is) stand in it where they are not empty, and `together`,
+    how many acts that command came to, where they are several. Raises NotCanonical where `data` has
+    no canonical encoding.
     """
     fields: dict[str, Value] = {
         "act": name,
@@ -196,6 +203,8 @@ def act_plaintext(
         fields["signed"] = assertion
     if wish:
         fields["wish"] = wish
+    if together > 1:
+        fields["of"] = together
     return encode(fields)
 
 
@@ -225,6 +234,8 @@ def act_fields(plaintext: bytes, *, place: str = "") -> dict[str, Any]:
         and type(act["role"]) is str
         and act["role"] in _ROLES
         and type(act.get("for", "")) is str
+        and type(act.get("of", 2)) is int
+        and act.get("of", 2) > 1
         and type(act.get("signed", b"")) is type(act.get("wish", b"")) is bytes
     )
     if not good:
@@ -247,6 +258,7 @@ def act_of(fields: Mapping[str, Any], position: int, *, place: str = "") -> Act:
         fields["data"],
         fields.get("signed", b""),
         fields.get("wish", b""),
+        fields.get("of", 1),
     )
 
 

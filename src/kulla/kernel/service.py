@@ -11,10 +11,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from kulla.kernel.canonical import Value, encode
 from kulla.kernel.rows import Rows, RowsByKey
+
+ASSERTION_BYTES_MAX: Final = 4096
+"""Of what a passkey gives, with the browser's own words about it."""
 
 Role = Literal["citizen", "clerk", "operator", "analyst", "custodian"]
 
@@ -124,7 +127,8 @@ class Act:
     `position` counts all acts of the tower over all epochs, from 0. `at_ms` is the scribe's clock
     when it was accepted. `command` is the key of the command that it came from. `assertion` is what
     a member of staff signed over that key and `wish` the command's bytes (Command.wish); both stand
-    in the first act of a command of staff and are empty elsewhere.
+    in the first act of a command of staff and are empty elsewhere. `together` says there how many
+    acts the command came to, so that nobody can add one behind them.
     """
 
     position: int
@@ -137,6 +141,7 @@ class Act:
     data: Mapping[str, Any]
     assertion: bytes = b""
     wish: bytes = b""
+    together: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +180,10 @@ class Service:
     acts: Mapping[str, ActType]
     without_quorum: Literal["refuse", "hold"] = "refuse"
     hold_max: int = 10_000
+
+
+POST: Final = Actor("operator", "post")
+"""The process that sends letters: it notes what it sent, in the service of messages alone."""
 
 
 class Authority(Protocol):

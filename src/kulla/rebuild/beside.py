@@ -21,14 +21,14 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final, cast
 
-from kulla.journal.entries import JournalKey, OpenedEntry, Opener, parse_entry
+from kulla.journal.entries import JournalKey, OpenedEntry, Opener
 from kulla.journal.errors import EntryInvalid, JournalError, StoreFailed
 from kulla.journal.filestore import FileTileStore
 from kulla.journal.store import TileStore
 from kulla.kernel.canonical import Value, decode_own, encode
 from kulla.kernel.errors import KullaError
 from kulla.rebuild.reading import EpochPlan, SourcesExhausted, read_verified
-from kulla.rebuild.replay import Opens
+from kulla.rebuild.replay import Opens, names_of
 from kulla.rebuild.sources import described, reopened
 
 # A process of its own takes half a second to start.
@@ -85,8 +85,9 @@ def opened_entries(
     assert process.stdin is not None
     assert process.stdout is not None
     try:
-        process.stdin.write(order)
-        process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):  # it ended already: _received says so
+            process.stdin.write(order)
+            process.stdin.close()
         line = Connection(os.dup(process.stdout.fileno()), writable=False)
         with line:
             yield _received(line, plan), _Opened()
@@ -158,20 +159,13 @@ def _opened(first: int, entries: Sequence[bytes], opener: Opener) -> dict[str, V
         except JournalError as error:
             misfits.append([number, str(error)])
             acts.append(b"")
-            names = _names_of(entry)
+            names = names_of(entry)
         else:
             acts.append(opened.plaintext)
             names = opened.names
         if names:
             named.append([number, list(names)])
     return {"first": first, "acts": acts, "named": named, "misfits": misfits}
-
-
-def _names_of(entry: bytes) -> tuple[bytes, ...]:
-    try:
-        return parse_entry(entry).names
-    except JournalError:
-        return ()
 
 
 class _Outbox:

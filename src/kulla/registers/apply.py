@@ -57,6 +57,7 @@ def upcast(services: Services, act: Act) -> tuple[Any, Act]:
         data,
         act.assertion,
         act.wish,
+        act.together,
     )
 
 

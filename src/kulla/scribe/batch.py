@@ -11,11 +11,12 @@ import sqlite3
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 import structlog
 
 from kulla.journal.entries import act_plaintext
+from kulla.journal.errors import EntryInvalid
 from kulla.kernel.canonical import NotCanonical, Value
 from kulla.kernel.edges import Clock
 from kulla.kernel.errors import KullaError
@@ -56,7 +57,15 @@ class NoRoom(KullaError):
 
 
 class UnnamedBlob(KullaError):
-    """A policy let an act name a blob that nobody checked to be there."""
+    """A command would let an act name a blob that it did not bring, so that nobody checked it."""
+
+
+# What is wrong with one command alone: its sender hears of it, and the service goes on.
+_OWN_FAULTS: Final[Mapping[type[Exception], str]] = {
+    UnnamedBlob: "malformed",
+    EntryInvalid: "too-large",
+    NotCanonical: "malformed",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +205,8 @@ class BatchWriter:
                 for act in decision:
                     if not set(act.names) <= set(command.names):
                         raise UnnamedBlob("an act names a blob that its command did not bring.")
-                    fresh.append((self._accept(command, key, act, at_ms), act.names))
+                    entry = self._accept(command, key, act, at_ms, len(decision))
+                    fresh.append((entry, act.names))
                 positions = tuple(range(first, self.end))
                 outcome = Outcome("accepted", self.end, positions)
         except sqlite3.Error:
@@ -205,8 +215,12 @@ class BatchWriter:
             self._connection.execute("ROLLBACK TO command")
             self.size = size_before
             del fresh[count_before:]
-            self._set_aside(command, error)
-            outcome = Outcome("unavailable", 0, code="set-aside")
+            fault = _OWN_FAULTS.get(type(error))
+            if fault:
+                outcome = Outcome("refused", self.end, code=fault)
+            else:
+                self._set_aside(command, error)
+                outcome = Outcome("unavailable", 0, code="set-aside")
         self._connection.execute("RELEASE command")
         return outcome
 
@@ -224,9 +238,11 @@ class BatchWriter:
         key: bytes,
         act: NewAct,
         at_ms: int,
+        together: int = 1,
     ) -> bytes:
         kind = self._services[command.service].acts[act.name]
-        signed = bool(command.assertion) and self._rows.get("kulla_command", key) is None
+        is_signed = command.actor.role != "citizen" and bool(command.assertion)
+        signed = is_signed and self._rows.get("kulla_command", key) is None
         accepted = Act(
             self.end,
             command.service,
@@ -238,6 +254,7 @@ class BatchWriter:
             act.data,
             command.assertion if signed else b"",
             command.wish() if signed else b"",
+            together if signed else 1,
         )
         plaintext = act_plaintext(
             accepted.service,
@@ -251,6 +268,7 @@ class BatchWriter:
             behalf=accepted.actor.behalf,
             assertion=accepted.assertion,
             wish=accepted.wish,
+            together=accepted.together,
         )
         entry = self._seals.seal(plaintext, act.names)
         apply_act(self._services, self._rows, accepted)

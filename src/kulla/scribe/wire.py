@@ -7,13 +7,12 @@ from typing import Any, cast
 
 from kulla.kernel.canonical import Value, decode_own
 from kulla.kernel.errors import KullaError
-from kulla.kernel.service import Actor, Command, Role
+from kulla.kernel.service import ASSERTION_BYTES_MAX, Actor, Command, Role
 from kulla.kernel.tower import Answer, Witnessing
 
 ROLES = ("citizen", "clerk", "operator", "analyst", "custodian")
 ID_BYTES = 16
 NAMES_MAX = 600
-ASSERTION_BYTES_MAX = 4096
 
 
 class MalformedAsk(KullaError):

@@ -155,7 +155,9 @@ def command_id(request: HttpRequest, meant: str) -> bytes:
     """The id of the command that a call sends: the same for a call that is sent again.
 
     From the header Idempotency-Key, else from `meant`, a text that says what is wished: without a
-    key the same wish is the same command. Raises ApiProblem for a misshapen key.
+    key the same wish is the same command. So a wish that was done and undone again is not done
+    anew: a call that finds it undone has to say that it was sent before, and ask for a new key.
+    Raises ApiProblem for a misshapen key.
     """
     key = request.META.get("HTTP_IDEMPOTENCY_KEY")
     if key is not None:

@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
+from kulla.kernel.dates import HOME_ZONE
 from kulla.services.calls import ApiProblem, quoted
 
 VERSION: Final = "4.0.1"
@@ -27,9 +28,6 @@ PATCH_TYPE: Final = "application/json-patch+json"
 ROOT: Final = "/api/fhir/"
 COUNT_USUAL: Final = 20
 COUNT_MAX: Final = 100
-
-HOME_ZONE: Final = ZoneInfo("Europe/Tirane")
-"""A day without a zone in a search is a day in Albania."""
 
 _JSON_TYPES: Final = frozenset({"application/json", MEDIA_TYPE, "text/json"})
 _ACCEPTED: Final = _JSON_TYPES | {"*/*", "application/*"}
@@ -212,7 +210,7 @@ def read_bounds(values: Sequence[str], name: str) -> Bounds:
     """The bounds that the values of a date parameter set together; raises ApiProblem.
 
     Prefixes eq (and none), ge, gt, le, lt, sa and eb; a date is a span of time as long as it is
-    written (https://hl7.org/fhir/R4/search.html#date).
+    written (https://hl7.org/fhir/R4/search.html#date). Without a zone it is a day in Albania.
     """
     from_s: int | None = None
     end_s: int | None = None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from itertools import takewhile
 from pathlib import Path
@@ -26,6 +26,8 @@ REMINDER_HOUR: Final = 8
 CONFIRM_WITHIN_MS: Final = 24 * 3_600_000
 AT_ONCE: Final = 500
 ZONE: Final = ZoneInfo("Europe/Tirane")
+NO_LONGER: Final = 0
+"""The `until_ms` of a letter about what is no longer so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +35,9 @@ class Intent:
     """A letter that follows from an act, before it is known who gets it.
 
     `mark` tells apart letters of one kind about one appointment: the position of the act, or the
-    beginning that a reminder is for. The letter is worth sending until `until_ms`. `receipt` is the
-    position of the booking, or -1; `position` that of the act it follows from, -1 for a reminder.
+    beginning that a reminder is for. The letter is worth sending until `until_ms` (NO_LONGER: at no
+    time). `receipt` is the position of the booking, or -1; `position` that of the act it follows
+    from, -1 for a reminder.
     """
 
     kind: str
@@ -118,8 +121,7 @@ class DueLetters:
             f"{below:012d}",
             AT_ONCE,
         )
-        sql = f"SELECT * FROM {appointments.APPOINTMENT} WHERE id = ?"  # noqa: S608
-        pairs = [(row, self._one(sql, row["appointment"])) for row in rows]
+        pairs = [(row, self._appointment(row["appointment"])) for row in rows]
         settled = takewhile(lambda pair: pair[1] is None or pair[1]["position"] < below, pairs)
         found = [_noticed(row, now) for row, now in settled]
         return found, _next([row["position"] for row in rows], len(found), below)
@@ -147,13 +149,30 @@ class DueLetters:
             )
             for row in rows:
                 due_ms = reminder_ms(row["starts_s"])
-                waits = row["position"] < below and not row["to_call_ms"]
-                if waits and row["booked_ms"] < due_ms <= now_ms:
-                    until_ms = row["starts_s"] * 1000
-                    yield _intent("reminder", row, mark=row["starts_s"], until_ms=until_ms)
+                if row["position"] < below and row["booked_ms"] < due_ms <= now_ms:
+                    yield _reminder(row)
             if len(rows) < AT_ONCE:
                 return
             after, key = rows[-1]["starts_s"], rows[-1]["id"]
+
+    def again(self, intent: Intent, below: int) -> Intent | None:
+        """The same letter as things stand now; `until_ms` NO_LONGER where it is no longer so.
+
+        None where an act at or above `below` changed the appointment: the letter has to wait.
+        """
+        over = replace(intent, until_ms=NO_LONGER)
+        now = self._appointment(intent.about)
+        if now is None:
+            return over
+        if now["position"] >= below:
+            return None
+        if intent.kind == "booked":
+            return _confirmation(now)
+        if intent.kind == "reminder":
+            return _reminder(now) if now["starts_s"] == intent.mark else over
+        sql = f"SELECT * FROM {appointments.NOTICE} WHERE id = ?"  # noqa: S608
+        notice = self._one(sql, f"{intent.position:012d}-{intent.about}")
+        return over if notice is None else _noticed(notice, now)
 
     def recipients(self, citizen: str, now_ms: int, below: int) -> list[Recipient]:
         """Who is told of a citizen's appointment: they themself and who acts for them now."""
@@ -181,6 +200,10 @@ class DueLetters:
         if row is None:
             return "", ""
         return row["name"], ", ".join(part for part in (row["address"], row["town"]) if part)
+
+    def _appointment(self, appointment: str) -> sqlite3.Row | None:
+        sql = f"SELECT * FROM {appointments.APPOINTMENT} WHERE id = ?"  # noqa: S608
+        return self._one(sql, appointment)
 
     def _recipient(self, subject: str, below: int, *, ward: bool) -> Recipient | None:
         account = self._one(
@@ -229,9 +252,23 @@ def _next(positions: list[int], taken: int, below: int) -> int:
 def _confirmation(row: sqlite3.Row) -> Intent:
     # What was cancelled since then needs no confirmation; what was moved has its new time here.
     booked = row["state"] == appointments.BOOKED
-    until_ms = min(row["booked_ms"] + CONFIRM_WITHIN_MS, row["starts_s"] * 1000) if booked else 0
+    until_ms = min(row["booked_ms"] + CONFIRM_WITHIN_MS, row["starts_s"] * 1000)
     at = row["booked_position"]
-    return _intent("booked", row, mark=at, until_ms=until_ms, receipt=at, position=at)
+    return _intent(
+        "booked",
+        row,
+        mark=at,
+        until_ms=until_ms if booked else NO_LONGER,
+        receipt=at,
+        position=at,
+    )
+
+
+def _reminder(row: sqlite3.Row) -> Intent:
+    # Who is to be called, or has come, needs none.
+    booked = row["state"] == appointments.BOOKED and not row["to_call_ms"] and not row["visit"]
+    until_ms = row["starts_s"] * 1000 if booked else NO_LONGER
+    return _intent("reminder", row, mark=row["starts_s"], until_ms=until_ms)
 
 
 def _noticed(row: sqlite3.Row, now: sqlite3.Row | None) -> Intent:
@@ -244,7 +281,7 @@ def _noticed(row: sqlite3.Row, now: sqlite3.Row | None) -> Intent:
         practitioner=row["practitioner"],
         starts_s=row["starts_s"],
         zone=row["zone"],
-        until_ms=row["starts_s"] * 1000 if stands else 0,
+        until_ms=row["starts_s"] * 1000 if stands else NO_LONGER,
         position=row["position"],
     )
 
@@ -256,8 +293,8 @@ def _still_so(kind: str, notice: sqlite3.Row, now: sqlite3.Row) -> bool:
     booked = now["state"] == appointments.BOOKED and now["starts_s"] == notice["starts_s"]
     if kind == "moved":
         return bool(booked and now["position"] == notice["position"])
-    # A clerk's booking is confirmed with all others, by `bookings`.
-    return bool(kind == "to-call" and booked and now["to_call_ms"])
+    # A clerk's booking is confirmed with all others, by `bookings`. Who has come is not called.
+    return bool(kind == "to-call" and booked and now["to_call_ms"] and not now["visit"])
 
 
 def _intent(

@@ -4,12 +4,14 @@ Order: only what lies below the watermark is told; the letter goes; then the act
 A process that dies between the last two sends that letter again, with the same Message-ID, by which
 mailboxes and people know a repeat. While no quorum answers nothing is sent: a home that was cut off
 can't record anything, and the one that took over sends instead.
+
+A letter may wait for hours: before each attempt it is read anew what it says and who gets it.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,13 +25,12 @@ from kulla.kernel.canonical import Value
 from kulla.kernel.edges import Clock, Entropy
 from kulla.kernel.errors import KullaError
 from kulla.kernel.letters import Carrier, CarrierDown, Never, NotNow, Outgoing
-from kulla.kernel.service import Command
+from kulla.kernel.service import POST, Command
 from kulla.kernel.tower import Answer, TowerEdge
 from kulla.portal import words
 from kulla.services.messages import acts
-from kulla.services.messages.policy import POST
 from kulla.services.messages.words import Occasion, compose, compose_short
-from kulla.tower.due_letters import DueLetters, Intent, Recipient
+from kulla.tower.due_letters import NO_LONGER, DueLetters, Intent, Recipient
 from kulla.tower.pauses import pause_s
 
 LONGEST_PAUSE_S: Final = 900.0
@@ -38,6 +39,7 @@ A_TURN: Final = 50
 LOOK_AGAIN_S: Final = 300.0
 NOTE_EVERY_S: Final = 600.0
 RECORD_WAIT_S: Final = 15.0
+WITNESS_WAIT_S: Final = 1.0
 
 log = structlog.get_logger()
 
@@ -104,9 +106,13 @@ class MessagePost:
         return len(self._waiting)
 
     def turn(self) -> int:
-        """Look for letters that are due and try some; returns how many went."""
+        """Look for letters that are due and try some; returns how many went.
+
+        Where nothing carries letters, nothing is looked at nor noted: once mail is set up, what is
+        still worth sending goes.
+        """
         witnessing = self._tower.witnessing()
-        if not witnessing.quorum:
+        if not (witnessing.quorum and self._carriers):
             return 0
         if len(self._waiting) < WAITING_MAX:
             self._look(witnessing.watermark)
@@ -141,14 +147,18 @@ class MessagePost:
                 continue
             if intent.position < 0 and len(self._waiting) >= WAITING_MAX:
                 return False
-            for recipient in self._due.recipients(intent.citizen, now_ms, below):
+            for recipient in self._recipients(intent, now_ms, below):
                 message = intent.message(recipient.subject)
-                wanted = intent.kind != "reminder" or recipient.reminders
-                reached = any(kind in self._carriers for kind, _ in recipient.addresses)
-                known = message in self._waiting or self._due.recorded(message)
-                if wanted and reached and not known:
+                if message not in self._waiting and not self._due.recorded(message):
                     self._waiting[message] = _Waiting(intent, recipient)
         return True
+
+    def _recipients(self, intent: Intent, now_ms: int, below: int) -> Iterator[Recipient]:
+        """Who is to have the letter and can be reached."""
+        for recipient in self._due.recipients(intent.citizen, now_ms, below):
+            wanted = intent.kind != "reminder" or recipient.reminders
+            if wanted and any(kind in self._carriers for kind, _ in recipient.addresses):
+                yield recipient
 
     def _carry_some(self) -> int:
         """Try at most A_TURN letters that are due; the longest due first."""
@@ -165,8 +175,8 @@ class MessagePost:
 
     def _carry(self, message: str, letter: _Waiting) -> bool:
         """Try one letter at the person's addresses, in turn where one refuses it for good."""
-        if letter.intent.until_ms <= self._clock.now_ms():
-            letter.why = "given-up"
+        texts = self._texts(message, letter) if self._still_due(message, letter) else None
+        if texts is None:
             return False
         codes = []
         for channel, sealed in letter.recipient.addresses:
@@ -177,11 +187,11 @@ class MessagePost:
                 letter.due_s = self._carrier_due_s[channel]
                 return False
             try:
-                carrier.carry(self._written(message, letter, channel, sealed))
+                carrier.carry(self._addressed(message, letter, channel, sealed, texts[channel]))
             except Never as error:
                 codes.append(error.code)
                 continue
-            except (NotNow, KullaError) as error:
+            except KullaError as error:
                 self._put_off(letter, channel, error)
                 return False
             self._after_carry()
@@ -190,6 +200,33 @@ class MessagePost:
             return True
         letter.why = codes[0]
         return False
+
+    def _still_due(self, message: str, letter: _Waiting) -> bool:
+        """Read anew what the letter follows from and who gets it; False: it does not go now.
+
+        What is no longer so, or no longer for this person, is dropped and not recorded, like what
+        was never due. (Were the act that ended it to vanish with home, no later note of how far the
+        post has looked would be witnessed either: a new home looks here again.)
+        """
+        witnessing, now_ms = self._tower.witnessing(), self._clock.now_ms()
+        if not witnessing.quorum:
+            return False
+        below = witnessing.watermark
+        intent = self._due.again(letter.intent, below)
+        if intent is None:
+            letter.due_s = self._clock.monotonic_s() + WITNESS_WAIT_S
+            return False
+        subject = letter.recipient.subject
+        people = () if intent.until_ms == NO_LONGER else self._recipients(intent, now_ms, below)
+        recipient = next((person for person in people if person.subject == subject), None)
+        if recipient is None:
+            del self._waiting[message]
+            log.info("letter dropped", kind=intent.kind, tries=letter.tries)
+            return False
+        letter.intent, letter.recipient = intent, recipient
+        if intent.until_ms <= now_ms:
+            letter.why = "given-up"
+        return not letter.why
 
     def _put_off(self, letter: _Waiting, channel: str, error: KullaError) -> None:
         now_s = self._clock.monotonic_s()
@@ -206,23 +243,38 @@ class MessagePost:
         code = error.code if isinstance(error, NotNow) else type(error).__name__
         log.info("letter put off", kind=letter.intent.kind, why=code, tries=letter.tries)
 
-    def _written(self, message: str, letter: _Waiting, channel: str, sealed: bytes) -> Outgoing:
-        """The letter in the person's language; the keeper opens the address for it alone."""
+    def _texts(self, message: str, letter: _Waiting) -> dict[str, tuple[str, str]] | None:
+        """Subject and body by channel, in the person's language; None where they can't be made."""
         intent, recipient = letter.intent, letter.recipient
-        reason = f"letter: {intent.kind}"
-        address = self._tower.open(recipient.subject, {channel: sealed}, reason)[channel]
-        language = recipient.language
-        with translation.override(language):
-            occasion = self._occasion(intent, ward=recipient.ward)
-            if channel == "phone":
-                subject, body = "", compose_short(intent.kind, occasion)
-            else:
-                subject, body = compose(intent.kind, occasion, self._site)
-        return Outgoing(message, address, subject, body, language, self._clock.now_ms())
+        clinic = self._due.clinic(intent.practitioner)
+        try:
+            with translation.override(recipient.language):
+                occasion = self._occasion(intent, *clinic, ward=recipient.ward)
+                short = compose_short(intent.kind, occasion)
+                return {"mail": compose(intent.kind, occasion, self._site), "phone": ("", short)}
+        except Exception as error:
+            # Whatever is wrong with this one, say a time zone that nobody knows, will be wrong
+            # after every restart: it must not keep all others from going.
+            letter.why = "unfit"
+            log.critical(
+                "a letter can't be composed and will not go",
+                message=message,
+                kind=intent.kind,
+                zone=intent.zone,
+                error=type(error).__name__,
+            )
+            return None
 
-    def _occasion(self, intent: Intent, *, ward: bool) -> Occasion:
+    def _addressed(
+        self, message: str, letter: _Waiting, channel: str, sealed: bytes, text: tuple[str, str]
+    ) -> Outgoing:
+        """The letter with its address, which the keeper opens for it alone."""
+        recipient, reason = letter.recipient, f"letter: {letter.intent.kind}"
+        address = self._tower.open(recipient.subject, {channel: sealed}, reason)[channel]
+        return Outgoing(message, address, *text, recipient.language, self._clock.now_ms())
+
+    def _occasion(self, intent: Intent, clinic: str, address: str, *, ward: bool) -> Occasion:
         starts = datetime.fromtimestamp(intent.starts_s, UTC).astimezone(ZoneInfo(intent.zone))
-        clinic, address = self._due.clinic(intent.practitioner)
         receipt = ""
         if intent.receipt >= 0 and not ward:
             receipt = f"{self._site}/receipts/{intent.receipt}"

@@ -17,8 +17,9 @@ from kulla.embassy.client import EmbassyClient
 from kulla.embassy.errors import EmbassyError, Refused
 from kulla.journal.checkpoints import verify_signed
 from kulla.journal.errors import JournalError
-from kulla.journal.policy_file import Embassy, PolicyFile, parse_policy, verify_policy_signatures
+from kulla.journal.policy_file import Embassy, PolicyFile
 from kulla.kernel.errors import KullaError
+from kulla.rebuild.takeover import newest_policy
 
 log = structlog.get_logger()
 
@@ -56,7 +57,7 @@ def ask_whether_home(
         client = ask(embassy.name, embassy.url)
         try:
             return _standing(policy, embassy, client, size, root_at)
-        except (EmbassyError, JournalError, ValueError, KeyError, TypeError) as error:
+        except (EmbassyError, JournalError, LookupError, TypeError, ValueError) as error:
             log.warning("embassy does not say", embassy=embassy.name, error=str(error))
             return False
         finally:
@@ -94,10 +95,13 @@ def _standing(
     health = json.loads(client.health())
     origin = policy.current_log.key.name
     sealed = any(known["origin"] == origin and known["sealed"] for known in health["logs"])
-    if int(health["policy_version"]) > policy.version:
+    version = health["policy_version"]
+    if type(version) is not int:
+        raise ValueError("its version is no number")
+    if version > policy.version:
         _check_policy(policy, embassy.name, client)
         return NotHome(
-            f"it is pinned to version {health['policy_version']} of the policy, "
+            f"it is pinned to version {version} of the policy, "
             f"this home knows version {policy.version}.",
             place=embassy.name,
             remedy="Another site took over, or the policy changed: fetch it, then see who is home.",
@@ -114,11 +118,8 @@ def _standing(
 
 def _check_policy(policy: PolicyFile, name: str, client: EmbassyClient) -> None:
     """Raise NotHome where the embassy shows a later policy that the custodians signed."""
-    later = parse_policy(client.policy(), place=name)
-    verify_policy_signatures(later)
-    custodians = {custodian.key for custodian in policy.custodians}
-    known = sum(custodian.key in custodians for custodian in later.custodians)
-    if later.version > policy.version and known >= policy.custodian_threshold:
+    later = newest_policy(policy, [client.policy()])
+    if later.version > policy.version:
         raise NotHome(
             f"it shows version {later.version} of the policy, this home knows {policy.version}.",
             place=name,

@@ -26,15 +26,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-import cbor2
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from kulla.kernel.canonical import NotCanonical, decode, encode
+from kulla.kernel.canonical import NotCanonical, decode, decode_own, encode
+from kulla.kernel.service import ASSERTION_BYTES_MAX
 from kulla.services.accounts.wishes import PUBLIC_KEY_MAX_BYTES
-
-ASSERTION_MAX_BYTES: Final = 8192
 
 _FIELDS: Final = {
     "authenticator_data": bytes,
@@ -71,7 +69,7 @@ class Assertion:
 
 def parse(data: bytes) -> Assertion | None:
     """The assertion of these bytes, or None where they are none."""
-    if len(data) > ASSERTION_MAX_BYTES:
+    if len(data) > ASSERTION_BYTES_MAX:
         return None
     try:
         fields = decode(data)
@@ -124,13 +122,9 @@ def load_key(public_key: bytes) -> PublicKey | None:
     if len(public_key) > PUBLIC_KEY_MAX_BYTES:
         return None
     try:
-        found = cbor2.loads(public_key)
-        if not isinstance(found, dict):
-            return None
-        return _key_of(found)
-    except Exception:
-        # The CBOR of a browser need not be canonical, and a crafted map can upset the libraries in
-        # more ways than they document: all of them mean that this is not a key.
+        found = decode_own(public_key)  # a browser's CBOR need not be in Kulla's canonical form
+        return _key_of(found) if isinstance(found, Mapping) else None
+    except (NotCanonical, LookupError, OverflowError, TypeError, UnsupportedAlgorithm, ValueError):
         return None
 
 

@@ -21,12 +21,11 @@ from urllib.parse import urlsplit
 
 from kulla.kernel.canonical import NotCanonical, decode
 from kulla.kernel.rows import Row, Rows, RowsByKey
-from kulla.kernel.service import Act, Actor, Asked, Refusal
+from kulla.kernel.service import POST, Act, Actor, Asked, Refusal
 from kulla.services.accounts import apply, assertions
 from kulla.services.accounts.relations import holds
 
-POST: Final = (Actor("operator", "post"), "messages")
-"""The process that sends letters: it notes what it sent, in its own service and nowhere else."""
+_LETTERS: Final = "messages"
 
 _TOWER: Final = "tower"
 """The service of the tower's own acts: custodians sign what those hold."""
@@ -66,7 +65,8 @@ class Authority:
     def doubt(self, rows: RowsByKey, act: Act) -> str:
         """See kernel.service.Authority.
 
-        Of a command's acts it is the first that holds what was signed, so only that is asked about.
+        Of a command's acts it is the first that holds what was signed, and how many there are: the
+        replay asks about that one alone.
         """
         if act.service == _TOWER:
             return ""
@@ -103,7 +103,9 @@ class Authority:
             return "not-acting-for"
         founding = rows.get(apply.FOUNDING, apply.STAFF)
         # The acts that found the staff come one by one, the later ones after the founding row.
-        if founding is None or founding["command"] == command or (actor, service) == POST:
+        if founding is None or founding["command"] == command:
+            return ""
+        if (actor, service) == (POST, _LETTERS):
             return ""
         if rows.get(apply.ROLE, apply.role_key(actor.subject, actor.role)) is None:
             return "no-role"

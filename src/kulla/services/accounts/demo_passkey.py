@@ -7,9 +7,7 @@ authenticator keeps to itself.
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,10 +17,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from kulla.kernel.edges import Entropy
 from kulla.services.accounts.assertions import Assertion
+from kulla.services.accounts.ceremony import (
+    USER_PRESENT,
+    USER_VERIFIED,
+    authenticator_head,
+    base64url,
+    client_data,
+)
 
 _ID_BYTES: Final = 32
-_PRESENT_AND_VERIFIED: Final = b"\x05"
-_COUNTER: Final = bytes(4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,7 @@ class DemoPasskey:
     @classmethod
     def make(cls, entropy: Entropy) -> DemoPasskey:
         """A new one."""
-        return cls(_base64url(entropy.random_bytes(_ID_BYTES)), entropy.random_bytes(_ID_BYTES))
+        return cls(base64url(entropy.random_bytes(_ID_BYTES)), entropy.random_bytes(_ID_BYTES))
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> DemoPasskey | None:
@@ -65,19 +68,8 @@ class DemoPasskey:
 
     def sign(self, challenge: bytes, relying_party: str, origin: str) -> bytes:
         """An assertion over `challenge` (a command's key), as Command.assertion takes it."""
-        said = {
-            "type": "webauthn.get",
-            "challenge": _base64url(challenge),
-            "origin": origin,
-            "crossOrigin": False,
-        }
-        client_data = json.dumps(said, separators=(",", ":")).encode()
-        asked_for = hashlib.sha256(relying_party.encode()).digest()
-        authenticator_data = asked_for + _PRESENT_AND_VERIFIED + _COUNTER
-        signed = authenticator_data + hashlib.sha256(client_data).digest()
+        said = client_data("webauthn.get", base64url(challenge), origin)
+        head = authenticator_head(relying_party, USER_PRESENT | USER_VERIFIED)
+        signed = head + hashlib.sha256(said).digest()
         signature = Ed25519PrivateKey.from_private_bytes(self.secret).sign(signed)
-        return Assertion(authenticator_data, client_data, self.credential, signature).encode()
-
-
-def _base64url(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+        return Assertion(head, said, self.credential, signature).encode()

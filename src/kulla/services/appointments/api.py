@@ -11,10 +11,10 @@ from typing import Annotated, Final
 from django.utils.translation import gettext_lazy as _
 from ninja import Field, Path, Query, Router, Schema
 
+from kulla.kernel.dates import HOME_ZONE
 from kulla.services.appointments.apply import FREE
 from kulla.services.appointments.models import Clinic, Practitioner, Slot
 from kulla.services.calls import ApiProblem, CallRequest, nothing_there
-from kulla.services.fhir import HOME_ZONE
 
 COUNT_MAX: Final = 200
 DAYS_MAX: Final = 92

@@ -131,9 +131,10 @@ def exception_set(rows: RowsByKey, act: Act) -> None:
         rows.put(SLOT, slot)
     for appointment in to_call:
         rows.put(APPOINTMENT, appointment | {"to_call_ms": act.at_ms, "to_call_position": position})
-        _notice(rows, act, appointment, "to-call")
+        if not appointment["visit"]:  # who has arrived is told at the counter
+            _notice(rows, act, appointment, "to-call")
     for appointment in called_off:
-        rows.put(APPOINTMENT, appointment | {"to_call_ms": 0})
+        rows.put(APPOINTMENT, appointment | {"to_call_ms": 0, "to_call_position": position})
     rows.put(
         DAY_EXCEPTION,
         {

@@ -21,7 +21,7 @@ from kulla.kernel.canonical import Value
 from kulla.kernel.tower import Answer
 from kulla.services.appointments.acts import SERVICE_NAME
 from kulla.services.appointments.apply import FREE
-from kulla.services.appointments.finding import settled_now
+from kulla.services.appointments.calendars import settled_now
 from kulla.services.appointments.forms import REASON_CHARS_MAX, Visit, read_visit
 from kulla.services.appointments.reading import booked_in, read_time
 from kulla.services.appointments.refusals import sentence

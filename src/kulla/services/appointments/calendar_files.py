@@ -100,8 +100,9 @@ def sequence_of(standing: Standing) -> int:
 
 
 def _status(standing: Standing) -> str:
-    """What is not witnessed yet is neither confirmed nor cancelled."""
-    return {"pending": "TENTATIVE", "cancelled": "CANCELLED"}.get(standing.state, "CONFIRMED")
+    """What is not witnessed yet is neither confirmed nor cancelled; nor is a closed time."""
+    unsure = dict.fromkeys(("pending", "closed"), "TENTATIVE")
+    return {**unsure, "cancelled": "CANCELLED"}.get(standing.state, "CONFIRMED")
 
 
 def _description(standing: Standing, link: str) -> str:

@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 from kulla.kernel.dates import HOME_ZONE
 from kulla.services.appointments.reading import Time, count_days, free_times, times_of_day
-from kulla.services.pages import Holds
+from kulla.services.pages import Holds, PageRequest
 
 Part = Literal["", "morning", "afternoon"]
 """Of the day: '' is all of it, and the afternoon begins at noon by the clinic's clock."""
@@ -22,6 +22,8 @@ Part = Literal["", "morning", "afternoon"]
 PARTS: Final[tuple[Part, ...]] = ("", "morning", "afternoon")
 NOON_HOUR: Final = 12
 ROOM_LEVELS: Final = 4
+PART_DAYS_MAX: Final = 31
+"""So far ahead a part of the day is looked for: every free time on the way has to be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,11 @@ class Now:
     def today(self) -> date:
         """The day by UTC; an hour or two behind Tirana after midnight, when nobody sees doctors."""
         return datetime.fromtimestamp(self.at_s, UTC).date()
+
+
+def settled_now(request: PageRequest) -> Now:
+    """The instant and the watermark, as one page sees them from top to bottom."""
+    return Now(request.clock.now_ms() // 1000, request.tower.witnessing().watermark)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +96,16 @@ def next_free(practitioner: str, now: Now) -> Time | None:
 def first_free(
     practitioner: str, now: Now, *, from_day: date | None, part: Part, most: int
 ) -> list[Time]:
-    """At most `most` free times of a practitioner, from this day on, in this part of a day."""
+    """At most `most` free times of a practitioner, from this day on, in this part of a day.
+
+    A part is looked for PART_DAYS_MAX days ahead.
+    """
     from_s = now.at_s + 1
     if from_day is not None:
         midnight = datetime(from_day.year, from_day.month, from_day.day, tzinfo=HOME_ZONE)
         from_s = max(from_s, int(midnight.timestamp()))
-    found = free_times(practitioner, from_s, now.watermark)
+    end_s = from_s + PART_DAYS_MAX * 86_400 if part else None
+    found = free_times(practitioner, from_s, now.watermark, end_s=end_s)
     return list(islice((time for time in found if in_part(time, part)), most))
 
 

@@ -17,12 +17,11 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from kulla.kernel.tower import Answer
+from kulla.services.appointments.calendars import Now, settled_now
 from kulla.services.appointments.desk_reading import (
     Lane,
     Line,
-    Now,
     clinics_by_town,
-    now_of,
     read_lanes,
     read_to_call,
     today,
@@ -57,7 +56,7 @@ def clinics(request: PageRequest) -> HttpResponse:
 def clinic_day(request: PageRequest, clinic: str) -> HttpResponse:
     """A clinic's day at a glance: a lane for each practitioner, without names."""
     place = clinic_of(clinic)
-    now = now_of(request)
+    now = settled_now(request)
     day = day_of(request, today(now))
     doctors = Practitioner.objects.filter(clinic=clinic).order_by("name", "id")
     # A page that is no number is the first, one beyond the end is the last.
@@ -79,16 +78,17 @@ def clinic_day(request: PageRequest, clinic: str) -> HttpResponse:
 def doctor_day(request: PageRequest, practitioner: str) -> HttpResponse:
     """A practitioner's day with the names of those who are expected."""
     doctor = doctor_of(practitioner)
-    now = now_of(request)
-    day = day_of(request, today(now, zone_of(practitioner)))
+    now = settled_now(request)
+    current = today(now, zone_of(practitioner))
+    day = day_of(request, current)
     [lane] = read_lanes([doctor], [day], now)
     context = {
         "doctor": doctor,
         "clinic": clinic_of(doctor.clinic),
         "rows": _with_names(request, lane),
-        "is_today": day == today(now, zone_of(practitioner)),
-        "comes_later": day > today(now, zone_of(practitioner)),
-        **days_around(day, today(now)),
+        "is_today": day == current,
+        "comes_later": day > current,
+        **days_around(day, current),
         **booking_for(request),
     }
     return show(request, "doctor_day", context)
@@ -98,7 +98,7 @@ def doctor_day(request: PageRequest, practitioner: str) -> HttpResponse:
 def doctor_week(request: PageRequest, practitioner: str) -> HttpResponse:
     """A practitioner's week at a glance, without names."""
     doctor = doctor_of(practitioner)
-    now = now_of(request)
+    now = settled_now(request)
     day = day_of(request, today(now))
     monday = day - timedelta(days=day.weekday())
     lanes = read_lanes([doctor], [monday + timedelta(days=n) for n in range(_DAYS_A_WEEK)], now)
@@ -120,7 +120,7 @@ def doctor_week(request: PageRequest, practitioner: str) -> HttpResponse:
 def to_call(request: PageRequest, clinic: str) -> HttpResponse:
     """Who of a clinic is still to be called, with names and telephone numbers."""
     place = clinic_of(clinic)
-    found = read_to_call(clinic, now_of(request))
+    found = read_to_call(clinic, settled_now(request))
     names = request.people.names(
         [one.appointment.citizen for one in found], "the list of people to call"
     )
@@ -237,14 +237,14 @@ def _with_names(request: PageRequest, lane: Lane) -> list[tuple[Line, str]]:
 
 def state_of(row: Appointment, now: Now) -> str:
     """One word for how an appointment stands, as `Line.state` has it; '' where it is expected."""
-    if max(row.position, row.visit_position) >= now.watermark:
+    if max(row.position, row.visit_position, row.to_call_position) >= now.watermark:
         return "pending"
     return row.visit or ("to-call" if row.to_call_ms else "")
 
 
 def appointments_of(request: PageRequest, subject: str) -> list[dict[str, Any]]:
     """A person's appointments from today on, with whom and where, as cards show them."""
-    now = now_of(request)
+    now = settled_now(request)
     rows = upcoming(subject, now)
     doctors = Practitioner.objects.in_bulk({row.practitioner for row in rows})
     places = Clinic.objects.in_bulk({one.clinic for one in doctors.values()})

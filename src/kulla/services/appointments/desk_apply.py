@@ -1,7 +1,8 @@
 """How acts at the desk change the registers of appointments: visits, and who walked in.
 
 As in `apply`: rows by key alone, every check before the first write. A visit never changes
-`position`, which is that of the act that last changed *when* the appointment is.
+`position`, which is that of the act that last changed *when* the appointment is, or ended it: only
+a walk-in that is taken back, which is cancelled by that, does.
 """
 
 from __future__ import annotations
@@ -54,7 +55,10 @@ def visit_taken_back(rows: RowsByKey, act: Act) -> None:
     row = _standing(rows, act)
     if row["visit"] != data["was"]:
         raise apply.unfit(act, f"the visit of {data['appointment']} is not {data['was']!r}")
-    rows.put(apply.APPOINTMENT, _visited(row, act, data["visit"]) | {"state": data["state"]})
+    back = _visited(row, act, data["visit"]) | {"state": data["state"]}
+    if data["state"] == apply.CANCELLED:
+        back["position"] = act.position
+    rows.put(apply.APPOINTMENT, back)
 
 
 def _note_visit(rows: RowsByKey, act: Act, visit: str) -> None:

@@ -16,14 +16,15 @@ from kulla.kernel import dates
 from kulla.kernel.canonical import Value
 from kulla.kernel.service import Command
 from kulla.services.appointments.acts import SERVICE_NAME
+from kulla.services.appointments.apply import BOOKED
+from kulla.services.appointments.calendars import Now, settled_now
 from kulla.services.appointments.desk import clinic_of, day_address, day_of, doctor_of, show
+from kulla.services.appointments.desk_apply import ARRIVED
 from kulla.services.appointments.desk_forms import Problems, read_moves
 from kulla.services.appointments.desk_reading import (
     Line,
-    Now,
     colleagues,
     free_times,
-    now_of,
     read_lanes,
     today,
     zone_of,
@@ -55,7 +56,7 @@ class Proposal:
 def close(request: PageRequest, practitioner: str) -> HttpResponse:
     """GET: a new time proposed for everybody of the day. POST: close it with these moves."""
     doctor = doctor_of(practitioner)
-    now = now_of(request)
+    now = settled_now(request)
     day = day_of(request, today(now, zone_of(practitioner)))
     chosen, problems = read_moves(request.POST)
     command_id = read_command_id(request.POST)
@@ -97,8 +98,9 @@ def _show(
     problems: Problems,
 ) -> HttpResponse:
     [lane] = read_lanes([doctor], [day], now)
+    everybody = _rows(lane.lines)
     lines = [line for line in lane.lines if _is_to_move(line)]
-    rows = [line.appointment for line in lines if line.appointment is not None]
+    rows = _rows(lines)
     names = request.people.names([row.citizen for row in rows], "closing a practitioner's day")
     people = colleagues(doctor)
     proposals = _proposals(lines, names, people, _times(people, day, now, len(rows)), chosen)
@@ -109,6 +111,7 @@ def _show(
         "proposals": [_with_problem(one, problems) for one in proposals],
         "problems": problems,
         "day_address": day_address(doctor.id, day),
+        "arrived": sum(one.visit == ARRIVED for one in everybody),
         "begun": any(line.past and line.appointment is not None for line in lane.lines),
     }
     return show(request, "close_day", context, status=422 if problems else 200)
@@ -143,22 +146,73 @@ def _proposals(
 ) -> list[Proposal]:
     doctors = {one.id: one.name for one in people}
     each = min(max(CHOICES_MAX // max(len(lines), 1), _CHOICES_EACH.start), _CHOICES_EACH.stop - 1)
-    wanted = {row.id: chosen[row.id] for row in _rows(lines) if row.id in chosen}
-    taken = {slot for slot in wanted.values() if slot}
+    rows = _rows(lines)
+    diaries = _diaries(rows)
+    given = _given(rows, times, chosen, diaries)
+    taken = {slot.id for slot in given.values() if slot is not None}
     left = [slot for slot in times if slot.id not in taken]
-    by_id = {slot.id: slot for slot in times}
-    for row in _rows(lines):
-        if row.id not in wanted:
-            wanted[row.id] = left.pop(0).id if left else ""
     found = []
-    for line, row in zip(lines, _rows(lines), strict=True):
-        own = by_id.get(wanted[row.id])
-        others = [slot for slot in left if slot is not own][: each - 1]
+    for line, row in zip(lines, rows, strict=True):
+        own = given[row.id]
+        others = [slot for slot in left if _suits(slot, row, diaries[row.citizen])][: each - 1]
         choices = sorted([*([own] if own else []), *others], key=lambda slot: slot.starts_s)
         named = [(slot, doctors[slot.practitioner]) for slot in choices]
         chosen_id = own.id if own else ""
         found.append(Proposal(line, names.get(row.citizen, ""), named, chosen_id))
     return found
+
+
+def _given(
+    rows: Sequence[Appointment],
+    times: Sequence[Slot],
+    chosen: Mapping[str, str],
+    diaries: Mapping[str, Sequence[Appointment]],
+) -> dict[str, Slot | None]:
+    """The time that each appointment gets, by its id: the one that was chosen, else a new one.
+
+    None: the clerk chose to call, or there is none. What was chosen and is not free any more, or
+    not for this person, would be refused again: another one is proposed for it.
+    """
+    by_id = {slot.id: slot for slot in times}
+    given: dict[str, Slot | None] = {}
+    new: dict[str, list[Slot]] = {}  # what each person gets here, by citizen
+    for row in rows:
+        slot = by_id.get(chosen.get(row.id, ""))
+        if slot is not None and _suits(slot, row, diaries[row.citizen]):
+            given[row.id] = slot
+            new.setdefault(row.citizen, []).append(slot)
+        elif chosen.get(row.id) == "":
+            given[row.id] = None
+    taken = {slot.id for slot in given.values() if slot is not None}
+    left = [slot for slot in times if slot.id not in taken]
+    for row in rows:
+        if row.id not in given:
+            others = [*diaries[row.citizen], *new.get(row.citizen, ())]
+            slot = next((one for one in left if _suits(one, row, others)), None)
+            given[row.id] = slot
+            if slot is not None:
+                left.remove(slot)
+                new.setdefault(row.citizen, []).append(slot)
+    return given
+
+
+def _diaries(rows: Sequence[Appointment]) -> dict[str, list[Appointment]]:
+    """Everything that these people have booked, by citizen."""
+    found: dict[str, list[Appointment]] = {row.citizen: [] for row in rows}
+    for one in Appointment.objects.filter(citizen__in=list(found), state=BOOKED):
+        found[one.citizen].append(one)
+    return found
+
+
+def _suits(slot: Slot, row: Appointment, others: Sequence[Appointment | Slot]) -> bool:
+    """Whether the appointment can be moved there: nothing else of the person is at that time."""
+    ends_s = slot.starts_s + slot.minutes * 60
+    return all(
+        other.id == row.id
+        or other.starts_s >= ends_s
+        or other.starts_s + other.minutes * 60 <= slot.starts_s
+        for other in others
+    )
 
 
 def _rows(lines: Sequence[Line]) -> list[Appointment]:

@@ -14,11 +14,16 @@ from typing import Final
 from django.utils.translation import gettext_lazy as _
 
 from kulla.services.appointments import hours, wishes
+from kulla.services.appointments.forms import (
+    BAD_PHONE,
+    LONG_REASON,
+    REASON_CHARS_MAX,
+    is_phone,
+)
 from kulla.services.pages import Text
 
 NAME_CHARS: Final = range(2, 101)
 NUMBER_SIGNS: Final = range(6, 21)
-REASON_CHARS_MAX: Final = 500
 DOCUMENTS: Final[Mapping[str, Text]] = {
     "id-card": _("Identity card"),
     "passport": _("Passport"),
@@ -28,13 +33,10 @@ IDENTITIES: Final[Mapping[str, Text]] = {
     "document": _("A document was seen"),
     "call": _("The caller answered what only they know"),
 }
-_PHONE: Final = re.compile(r"\+?[0-9 ()/.-]{6,25}")
 _CLOCK: Final = re.compile(r"(\d{1,2})(?:[:.](\d\d))?")
 
 _BAD_NUMBER: Final = _("Enter the personal number as the document shows it: letters and digits.")
 _BAD_NAME: Final = _("Enter first name and family name.")
-_BAD_PHONE: Final = _("Enter the number with digits only, for example 069 123 4567.")
-_LONG_REASON: Final = _("Shorten the reason to 500 characters.")
 _BAD_MINUTES: Final = _("Enter the minutes as a number from 5 to 240.")
 _NO_IDENTITY: Final = _("Say how you made sure who it is: press one of the buttons below.")
 _BAD_PERIOD: Final = _("Enter hours like 08:00 and 12:00, the earlier one first.")
@@ -82,10 +84,10 @@ def read_visit(posted: Mapping[str, object], *, minutes: bool = False) -> Typed:
     typed = _texts(posted, "phone", "reason", "identity", "minutes")
     problems: Problems = {}
     phone = typed["phone"]
-    if phone and (not _PHONE.fullmatch(phone) or sum(map(str.isdigit, phone)) < 6):
-        problems["phone"] = _BAD_PHONE
+    if phone and not is_phone(phone):
+        problems["phone"] = BAD_PHONE
     if len(typed["reason"]) > REASON_CHARS_MAX:
-        problems["reason"] = _LONG_REASON
+        problems["reason"] = LONG_REASON
     if minutes and _minutes(typed["minutes"]) is None:
         problems["minutes"] = _BAD_MINUTES
     if typed["identity"] not in IDENTITIES:

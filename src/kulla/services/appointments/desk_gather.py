@@ -5,11 +5,12 @@ from __future__ import annotations
 from kulla.kernel.rows import Row, Rows
 from kulla.kernel.service import Asked
 from kulla.services.appointments import apply, desk_policy, wishes
+from kulla.services.appointments.gather import named_row
 
 
 def for_visit(rows: Rows, asked: Asked) -> desk_policy.VisitKnown:
     """Look up the appointment that the command names."""
-    return desk_policy.VisitKnown(_row(rows, apply.APPOINTMENT, asked, "appointment"))
+    return desk_policy.VisitKnown(named_row(rows, apply.APPOINTMENT, asked, "appointment"))
 
 
 def for_walk_in(rows: Rows, asked: Asked) -> desk_policy.WalkInKnown:
@@ -17,7 +18,7 @@ def for_walk_in(rows: Rows, asked: Asked) -> desk_policy.WalkInKnown:
     practitioner = wishes.key_of(asked.data, "practitioner")
     citizen = wishes.key_of(asked.data, "citizen")
     return desk_policy.WalkInKnown(
-        practitioner=_row(rows, apply.PRACTITIONER, asked, "practitioner"),
+        practitioner=named_row(rows, apply.PRACTITIONER, asked, "practitioner"),
         schedules=rows.find(apply.SCHEDULE, practitioner=practitioner),
         booked=rows.find(apply.APPOINTMENT, citizen=citizen, state=apply.BOOKED),
     )
@@ -30,7 +31,7 @@ def for_closing(rows: Rows, asked: Asked) -> desk_policy.ClosingKnown:
     appointments = _by_key(rows, apply.APPOINTMENT, [appointment for appointment, _ in pairs])
     citizens = {str(row["citizen"]) for row in appointments.values()}
     return desk_policy.ClosingKnown(
-        practitioner=_row(rows, apply.PRACTITIONER, asked, "practitioner"),
+        practitioner=named_row(rows, apply.PRACTITIONER, asked, "practitioner"),
         slots=rows.find(
             apply.SLOT, practitioner=practitioner, day=wishes.key_of(asked.data, "day")
         ),
@@ -46,8 +47,3 @@ def for_closing(rows: Rows, asked: Asked) -> desk_policy.ClosingKnown:
 def _by_key(rows: Rows, table: str, keys: list[str]) -> dict[str, Row]:
     found = {key: rows.get(table, key) for key in keys}
     return {key: row for key, row in found.items() if row is not None}
-
-
-def _row(rows: Rows, table: str, asked: Asked, field: str) -> Row | None:
-    key = wishes.key_of(asked.data, field)
-    return rows.get(table, key) if key else None

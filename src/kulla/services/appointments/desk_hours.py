@@ -20,6 +20,7 @@ from kulla.kernel.canonical import Value
 from kulla.kernel.service import Command
 from kulla.services.appointments import hours, zones
 from kulla.services.appointments.acts import SERVICE_NAME
+from kulla.services.appointments.calendars import settled_now
 from kulla.services.appointments.desk import clinic_of, doctor_of, show
 from kulla.services.appointments.desk_forms import (
     DayRow,
@@ -30,7 +31,7 @@ from kulla.services.appointments.desk_forms import (
     read_periods,
     read_span,
 )
-from kulla.services.appointments.desk_reading import now_of, today, zone_of
+from kulla.services.appointments.desk_reading import today, zone_of
 from kulla.services.appointments.models import DayException, Practitioner, Schedule
 from kulla.services.pages import PageRequest, open_to, read_command_id, signed_in
 
@@ -179,7 +180,7 @@ def _show(
     publishing: Typed | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    now = now_of(request)
+    now = settled_now(request)
     current = today(now, zone_of(doctor.id))
     schedules = list(Schedule.objects.filter(practitioner=doctor.id).order_by("-valid_from"))
     exceptions = DayException.objects.filter(

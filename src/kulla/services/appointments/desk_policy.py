@@ -26,6 +26,7 @@ from kulla.services.appointments.policy import (
     bookable,
     changed_slots,
     for_roles,
+    moved_act,
     number_in,
     overlapping,
 )
@@ -227,18 +228,7 @@ def _moved(
     if overlapping(others, number_in(slot, "starts_s"), number_in(slot, "minutes")) is not None:
         return "same-time"
     times[row["id"]] = slot
-    data = {
-        "appointment": row["id"],
-        "citizen": row["citizen"],
-        "practitioner": slot["practitioner"],
-        "old_slot": row["slot"],
-        "old_starts_s": row["starts_s"],
-        "slot": slot["id"],
-        "starts_s": slot["starts_s"],
-        "minutes": slot["minutes"],
-        "zone": slot["zone"],
-    }
-    return NewAct(acts.RESCHEDULED, data)
+    return moved_act(row, slot)
 
 
 def _standing(asked: Asked, known: VisitKnown) -> Row | Refusal:

@@ -8,32 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from kulla.kernel.dates import HOME_ZONE
 from kulla.services.appointments.apply import BOOKED, CANCELLED, CLOSED, FREE
+from kulla.services.appointments.calendars import Now
 from kulla.services.appointments.models import Appointment, Clinic, Practitioner, Schedule, Slot
-from kulla.services.pages import PageRequest
-
-HOME_ZONE: Final = "Europe/Tirane"
-"""The zone of a practitioner for whom no hours were set yet."""
 
 TO_CALL_MAX: Final = 40
 FREE_TIMES_MAX: Final = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Now:
-    """What a page takes as settled: this instant, and acts below this position."""
-
-    at_s: int
-    watermark: int
-
-
-def now_of(request: PageRequest) -> Now:
-    """The instant and the watermark, as one page sees them from top to bottom."""
-    return Now(request.clock.now_ms() // 1000, request.tower.witnessing().watermark)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,15 +95,15 @@ class Lane:
         return self.count("to-call")
 
 
-def today(now: Now, zone: str = HOME_ZONE) -> date:
+def today(now: Now, zone: str = HOME_ZONE.key) -> date:
     """The day on the clinic's clock."""
     return datetime.fromtimestamp(now.at_s, UTC).astimezone(ZoneInfo(zone)).date()
 
 
 def zone_of(practitioner: str) -> str:
-    """The zone of the practitioner's newest hours."""
+    """The zone of the practitioner's newest hours; home's where none were set yet."""
     newest = Schedule.objects.filter(practitioner=practitioner).order_by("-valid_from").first()
-    return newest.zone if newest else HOME_ZONE
+    return newest.zone if newest else HOME_ZONE.key
 
 
 def read_lanes(practitioners: Iterable[Practitioner], days: Sequence[date], now: Now) -> list[Lane]:
@@ -201,10 +186,12 @@ def read_to_call(clinic: str, now: Now) -> list[ToCall]:
     closed = Slot.objects.filter(
         practitioner__in=doctors, state=CLOSED, starts_s__gt=now.at_s, position__lt=now.watermark
     ).exclude(appointment="")
-    ids = list(closed.order_by("starts_s").values_list("appointment", flat=True)[:TO_CALL_MAX])
+    ids = list(closed.order_by("starts_s").values_list("appointment", flat=True))
     rows = Appointment.objects.in_bulk(ids)
     found = [rows[key] for key in ids if key in rows and rows[key].state == BOOKED]
-    return [ToCall(row, doctors[row.practitioner]) for row in found]
+    # Who has arrived stands at the counter; once that is taken back they are in the list again.
+    waiting = [row for row in found if not row.visit]
+    return [ToCall(row, doctors[row.practitioner]) for row in waiting[:TO_CALL_MAX]]
 
 
 def free_times(
@@ -249,6 +236,6 @@ def clinics_by_town() -> list[tuple[str, list[Clinic]]]:
 
 def upcoming(citizen: str, now: Now, limit: int = 20) -> list[Appointment]:
     """A person's appointments from the beginning of today on, the soonest first."""
-    since_s = _midnight_s(today(now)) - 12 * 3600
+    since_s = int(datetime.combine(today(now), time(), HOME_ZONE).timestamp())
     found = Appointment.objects.filter(citizen=citizen, state=BOOKED, starts_s__gte=since_s)
     return list(found.order_by("starts_s")[:limit])

@@ -18,6 +18,7 @@ from kulla.kernel.dates import known, moment
 from kulla.kernel.service import Command
 from kulla.services.appointments.acts import SERVICE_NAME
 from kulla.services.appointments.apply import BOOKED, FREE
+from kulla.services.appointments.calendars import settled_now
 from kulla.services.appointments.desk import (
     clinic_of,
     day_address,
@@ -30,7 +31,6 @@ from kulla.services.appointments.desk import (
 )
 from kulla.services.appointments.desk_forms import (
     IDENTITIES,
-    REASON_CHARS_MAX,
     Typed,
     personal_fields,
     read_visit,
@@ -39,10 +39,10 @@ from kulla.services.appointments.desk_reading import (
     FREE_TIMES_MAX,
     colleagues,
     free_times,
-    now_of,
     today,
     zone_of,
 )
+from kulla.services.appointments.forms import REASON_CHARS_MAX
 from kulla.services.appointments.models import Appointment, Practitioner, Slot
 from kulla.services.pages import PageRequest, Person, Text, open_to, read_command_id, signed_in
 
@@ -119,7 +119,7 @@ def appointment(request: PageRequest, appointment: str) -> HttpResponse:
     """One appointment with the person's name; `?open=1` opens what they wrote for the doctor."""
     row = _appointment(appointment)
     doctor = doctor_of(row.practitioner)
-    now = now_of(request)
+    now = settled_now(request)
     context: dict[str, Any] = {
         "row": row,
         "doctor": doctor,
@@ -224,7 +224,7 @@ def move(request: PageRequest, appointment: str) -> HttpResponse:
 def _show_move(
     request: PageRequest, row: Appointment, person: Person, doctor: Practitioner
 ) -> HttpResponse:
-    now = now_of(request)
+    now = settled_now(request)
     people = colleagues(doctor)
     times = free_times([one.id for one in people], now, limit=FREE_TIMES_MAX)
     if "day" in request.GET:
@@ -292,7 +292,7 @@ def _show_book(
     *,
     status: int = 200,
 ) -> HttpResponse:
-    now = now_of(request)
+    now = settled_now(request)
     settled = slot.position < now.watermark
     free = settled and slot.state == FREE and slot.starts_s > now.at_s
     context = {
@@ -311,7 +311,7 @@ def _show_walk_in(
     context = {
         **_visit_form(doctor, person, typed),
         "minutes": typed.of("minutes") or _WALK_IN_MINUTES,
-        "day_address": day_address(doctor.id, today(now_of(request)), person.subject),
+        "day_address": day_address(doctor.id, today(settled_now(request)), person.subject),
     }
     return show(request, "walk_in", context, status=status)
 

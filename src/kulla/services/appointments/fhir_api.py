@@ -20,7 +20,7 @@ from kulla.services.appointments import fhir_search as search
 from kulla.services.appointments import fhir_shapes as shapes
 from kulla.services.appointments.acts import SERVICE_NAME
 from kulla.services.appointments.apply import BOOKED, CANCELLED
-from kulla.services.appointments.calendars import Now
+from kulla.services.appointments.calendars import settled_now
 from kulla.services.appointments.fhir_capability import CapabilityStatement, capability_statement
 from kulla.services.appointments.models import Appointment, Clinic, Practitioner, Slot
 from kulla.services.calls import (
@@ -107,7 +107,7 @@ def read_practitioner(request: CallRequest, id: Id) -> HttpResponse:  # noqa: A0
 def read_location(request: CallRequest, id: Id) -> HttpResponse:  # noqa: A002 - FHIR's name
     """Where a Schedule is."""
     check_speech(request)
-    row = Clinic.objects.filter(id=id, position__lt=_now(request).watermark).first()
+    row = Clinic.objects.filter(id=id, position__lt=settled_now(request).watermark).first()
     if row is None:
         raise nothing_there()
     return answer(shapes.location_resource(row))
@@ -146,7 +146,8 @@ def read_slot(request: CallRequest, id: Id) -> HttpResponse:  # noqa: A002 - FHI
     row = Slot.objects.filter(id=id).first()
     if row is None:
         raise nothing_there()
-    return answer(shapes.slot_resource(row, _now(request), held=bool(_held(request, [row.id]))))
+    now, held = settled_now(request), bool(_held(request, [row.id]))
+    return answer(shapes.slot_resource(row, now, held=held))
 
 
 @router.get("/Slot", auth=Token(SLOTS_READ), response=Bundle, summary="Find times")
@@ -161,7 +162,7 @@ def find_slots(
     """Of at least one `schedule`; `start` as ge2026-02-03 or lt2026-02-10; `status` as 'free'."""
     check_speech(request)
     check_names(request, search.SLOT_NAMES)
-    now = _now(request)
+    now = settled_now(request)
     wanted = search.FoundBy(read_bounds(start, "start"), status, min(count, COUNT_MAX), page)
     rows, about = search.find_slots(schedule, wanted, now)
     held = _held(request, [row.id for row in rows])
@@ -198,7 +199,7 @@ def find_appointments(
     """By `status` and `date` (ge2026-02-03). Who asks for another patient finds none."""
     check_speech(request)
     check_names(request, search.APPOINTMENT_NAMES)
-    now = _now(request)
+    now = settled_now(request)
     wanted = search.FoundBy(read_bounds(date, "date"), status, min(count, COUNT_MAX), page)
     rows, about = search.find_appointments(actor_of(request).subject, patient, wanted, now)
     practitioners = Practitioner.objects.in_bulk({row.practitioner for row in rows})
@@ -227,8 +228,7 @@ def book(
     slot = booking.slot_of(body)
     booking.check_booking(request, body, slot)
     me = actor_of(request).subject
-    if slot in _held(request, [slot]):
-        raise ApiProblem(409, "slot-held", _HELD, _HELD_REMEDY, element="Appointment.slot[0]")
+    _check_not_held(request, slot)
     id_ = command_id(request, f"book {slot}")
     data: dict[str, Value] = {"slot": slot}
     data.update(request.tower.seal(me, booking.personal_fields(body), id_))
@@ -239,6 +239,8 @@ def book(
         row = Appointment.objects.filter(citizen=me, slot=slot, state=BOOKED).first()
     if row is None:
         raise booking.refused(said) if said.status == "refused" else waiting()
+    if row.state == CANCELLED or row.slot != slot:
+        raise booking.sent_before()
     return _stands(request, row, 201)
 
 
@@ -260,7 +262,9 @@ def change(
     check_speech(request)
     row = _unchanged(request, id, if_match)
     booking.check_id(body, id)
-    return _changed(request, row, body.status, booking.slot_of(body))
+    slot = booking.slot_of(body)
+    booking.check_said(request, body, slot, row)
+    return _changed(request, row, body.status, slot)
 
 
 @router.patch(
@@ -280,26 +284,32 @@ def patch(
     del key  # read from the request by command_id
     check_speech(request, body=PATCH_TYPE)
     row = _unchanged(request, id, if_match)
-    stands = shapes.appointment_status(row, _now(request))
+    stands = shapes.appointment_status(row, settled_now(request))
     status, slot = booking.change_meant(body, stands, f"Slot/{row.slot}")
     return _changed(request, row, status, target(slot, "Slot"))
 
 
 def _changed(request: CallRequest, row: Appointment, status: str, slot: str) -> HttpResponse:
     """Do what differs from how the appointment stands, and answer with it."""
-    booking.check_change(status, was=shapes.appointment_status(row, _now(request)))
+    was = shapes.appointment_status(row, settled_now(request))
+    booking.check_change(status, was=was, moves=slot != row.slot)
     data: dict[str, Value] = {"appointment": row.id}
     if status == CANCELLED and row.state != CANCELLED:
         id_ = command_id(request, f"cancel {row.id}")
         _command, said = send(request, SERVICE_NAME, "cancel", id_, data)
     elif status != CANCELLED and slot != row.slot:
+        _check_not_held(request, slot)
         id_ = command_id(request, f"move {row.id} {row.position} {slot}")
         _command, said = send(request, SERVICE_NAME, "reschedule", id_, {**data, "slot": slot})
     else:
         said = Answer("accepted")
     if said.status == "refused":
         raise booking.refused(said)
-    return _stands(request, _own(request, row.id), 200)
+    row = _own(request, row.id)
+    done = row.state == CANCELLED if status == CANCELLED else row.slot == slot
+    if not done:  # not yet; or the same call was done when it was sent first, and undone since
+        raise waiting() if said.status == "waiting" else booking.sent_before()
+    return _stands(request, row, 200)
 
 
 def _stands(request: CallRequest, row: Appointment, status: int) -> HttpResponse:
@@ -308,10 +318,6 @@ def _stands(request: CallRequest, row: Appointment, status: int) -> HttpResponse
     headers = {"Location": request.build_absolute_uri(f"{ROOT}Appointment/{row.id}")}
     pending = resource.status == "pending"
     return answer(resource, 202 if pending else status, headers=headers)
-
-
-def _now(request: CallRequest) -> Now:
-    return Now(request.clock.now_ms() // 1000, request.tower.witnessing().watermark)
 
 
 def _practitioner(id_: str) -> Practitioner:
@@ -325,6 +331,11 @@ def _held(request: CallRequest, slots: list[str]) -> frozenset[str]:
     """Those of the times that are kept for others while they fill in the form."""
     actor = request.actor
     return request.holds.held_by_others(slots, actor.subject if actor else "")
+
+
+def _check_not_held(request: CallRequest, slot: str) -> None:
+    if slot in _held(request, [slot]):
+        raise ApiProblem(409, "slot-held", _HELD, _HELD_REMEDY, element="Appointment.slot[0]")
 
 
 def _own(request: CallRequest, id_: str) -> Appointment:
@@ -346,7 +357,7 @@ def _unchanged(request: CallRequest, id_: str, if_match: str | None) -> Appointm
 def _resource(request: CallRequest, row: Appointment) -> shapes.AppointmentResource:
     practitioner = Practitioner.objects.filter(id=row.practitioner).first()
     changed = search.changed_ms([row]).get(row.id)
-    return shapes.appointment_resource(row, practitioner, _now(request), changed)
+    return shapes.appointment_resource(row, practitioner, settled_now(request), changed)
 
 
 def _bundle(

@@ -17,7 +17,7 @@ from kulla.kernel.canonical import Value
 from kulla.kernel.tower import Answer
 from kulla.services.appointments.fhir_shapes import AppointmentStatus, ParticipantStatus
 from kulla.services.appointments.forms import read_visit
-from kulla.services.appointments.models import Slot
+from kulla.services.appointments.models import Appointment, Slot
 from kulla.services.appointments.refusals import sentence
 from kulla.services.calls import ApiProblem, CallRequest, actor_of, quoted
 from kulla.services.fhir import read_bounds, target
@@ -46,6 +46,9 @@ _ONLY_CANCEL: Final = _("The status of an appointment can only become 'cancelled
 _ONLY_CANCEL_REMEDY: Final = _("Send status 'cancelled', or another slot to move it.")
 _PATCH_WRONG: Final = _("This patch does something else than cancel or move the appointment.")
 _PATCH_REMEDY: Final = _("Replace /status by 'cancelled', or /slot/0/reference by another slot.")
+_BOOK_AGAIN: Final = _("Book the time again: a cancelled appointment stays cancelled.")
+_SENT_BEFORE: Final = _("This call was sent before, and the appointment has changed since then.")
+_SENT_BEFORE_REMEDY: Final = _("To do it once more, send it with a new Idempotency-Key.")
 _OTHER_ID: Final = _("The id in the body is another one than in the address.")
 _REFUSED_REMEDY: Final = _("Nothing was changed. Choose another time, or look at the appointment.")
 
@@ -143,10 +146,20 @@ def slot_of(sent: SentAppointment) -> str:
 
 
 def check_booking(request: CallRequest, sent: SentAppointment, slot_id: str) -> None:
-    """See that what else is said fits the slot and the person. Raises ApiProblem."""
+    """See that it is a booking, and that what else is said fits. Raises ApiProblem."""
     if sent.status not in _WISHES:
         place = "Appointment.status"
         raise ApiProblem(422, "status-unfit", _ONLY_CANCEL, _ONLY_CANCEL_REMEDY, element=place)
+    check_said(request, sent, slot_id)
+
+
+def check_said(
+    request: CallRequest, sent: SentAppointment, slot_id: str, row: Appointment | None = None
+) -> None:
+    """See that participants, start and end fit the person and the slot. Raises ApiProblem.
+
+    `row` is the appointment that is changed: it says when it is where it stays in its slot.
+    """
     me = f"Patient/{actor_of(request).subject}"
     for number, participant in enumerate(sent.participant):
         actor = participant.actor.reference if participant.actor else None
@@ -155,11 +168,14 @@ def check_booking(request: CallRequest, sent: SentAppointment, slot_id: str) -> 
             raise ApiProblem(
                 403, "other-person", _OTHER_PERSON, _OTHER_PERSON_REMEDY, element=place
             )
-    slot = Slot.objects.filter(id=slot_id).first() if sent.start or sent.end else None
-    if slot is None:
+    if not sent.start and not sent.end:
         return
-    ends_s = slot.starts_s + slot.minutes * 60
-    for name, said, at_s in (("start", sent.start, slot.starts_s), ("end", sent.end, ends_s)):
+    stays = row is not None and row.slot == slot_id
+    time = row if stays else Slot.objects.filter(id=slot_id).first()
+    if time is None:
+        return
+    ends_s = time.starts_s + time.minutes * 60
+    for name, said, at_s in (("start", sent.start, time.starts_s), ("end", sent.end, ends_s)):
         if said and read_bounds([said], f"Appointment.{name}").from_s != at_s:
             place = f"Appointment.{name}"
             raise ApiProblem(422, "other-time", _OTHER_TIME, _OTHER_TIME_REMEDY, element=place)
@@ -196,8 +212,14 @@ def change_meant(steps: Sequence[PatchStep], status: str, slot: str) -> tuple[st
     return stands["/status"], stands["/slot/0/reference"]
 
 
-def check_change(status: str, *, was: str) -> None:
-    """See that the status stays or becomes 'cancelled'. Raises ApiProblem."""
+def check_change(status: str, *, was: str, moves: bool) -> None:
+    """See that the status stays or becomes 'cancelled', and that what is cancelled stays so.
+
+    Raises ApiProblem.
+    """
+    if was == "cancelled" and (status != was or moves):
+        code = "already-cancelled"
+        raise ApiProblem(409, code, sentence(code, {}), _BOOK_AGAIN, element="Appointment.status")
     if status not in (was, "cancelled", *_WISHES):
         place = "Appointment.status"
         raise ApiProblem(422, "status-unfit", _ONLY_CANCEL, _ONLY_CANCEL_REMEDY, element=place)
@@ -207,6 +229,11 @@ def check_id(sent: SentAppointment, appointment: str) -> None:
     """See that body and address mean the same appointment. Raises ApiProblem."""
     if sent.id != appointment:
         raise ApiProblem(400, "other-id", _OTHER_ID, element="Appointment.id")
+
+
+def sent_before() -> ApiProblem:
+    """409: the command was done when it was sent first, and things have changed since then."""
+    return ApiProblem(409, "sent-before", _SENT_BEFORE, _SENT_BEFORE_REMEDY)
 
 
 def refused(answer: Answer) -> ApiProblem:

@@ -11,11 +11,11 @@ from datetime import date, datetime, time, timedelta
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
+from kulla.kernel.dates import HOME_ZONE
 from kulla.services.appointments.apply import CANCELLED, FREE, TAKEN
 from kulla.services.appointments.calendars import Now
 from kulla.services.appointments.models import Appointment, Clinic, Practitioner, Slot
 from kulla.services.fhir import (
-    HOME_ZONE,
     CodeableConcept,
     Element,
     Meta,

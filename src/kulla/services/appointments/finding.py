@@ -18,7 +18,6 @@ from kulla.services.appointments import month_picture
 from kulla.services.appointments.calendars import (
     PARTS,
     Month,
-    Now,
     Part,
     by_part,
     first_free,
@@ -26,6 +25,7 @@ from kulla.services.appointments.calendars import (
     read_day,
     read_month,
     read_times,
+    settled_now,
 )
 from kulla.services.appointments.reading import (
     Doctor,
@@ -41,7 +41,7 @@ from kulla.services.pages import PageRequest, Text, open_to_all
 _FOUND_A_PAGE: Final = 10
 _TIMES_SHOWN: Final = 3
 _SLOTS: Final = "/appointments/slots/"
-SORTED_MAX: Final = 60
+SORTED_MAX: Final = 30
 """So many doctors are put in the order of their first free time; more than that by their names."""
 
 _NO_DAY: Final = _("Enter the day as day.month.year, for example 3.2.2026.")
@@ -93,11 +93,6 @@ class Choice:
     day: date | None
     parts: Sequence[tuple[Part, SafeString]]
     zoned: datetime | None
-
-
-def settled_now(request: PageRequest) -> Now:
-    """The instant and the watermark, as one page sees them from top to bottom."""
-    return Now(request.clock.now_ms() // 1000, request.tower.witnessing().watermark)
 
 
 @open_to_all()

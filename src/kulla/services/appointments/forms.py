@@ -16,14 +16,13 @@ from django.utils.translation import gettext_lazy as _
 from kulla.services.pages import Text
 
 REASON_CHARS_MAX: Final = 500
-PHONE_CHARS_MAX: Final = 25
 _PHONE: Final = re.compile(r"\+?[0-9 ()/.-]{6,25}")
 _DIGITS_MIN: Final = 6
 _SUBJECT_CHARS_MAX: Final = 64
 
 _NO_PHONE: Final = _("Enter a telephone number, so that the clinic can reach you.")
-_BAD_PHONE: Final = _("Enter the number with digits only, for example 069 123 4567.")
-_LONG_REASON: Final = _("Shorten the reason to 500 characters.")
+BAD_PHONE: Final = _("Enter the number with digits only, for example 069 123 4567.")
+LONG_REASON: Final = _("Shorten the reason to 500 characters.")
 _FORM_DAMAGED: Final = _("This form was incomplete. It is whole again now: please send it again.")
 
 
@@ -64,14 +63,19 @@ def read_visit(posted: Mapping[str, object], *, whole: bool) -> Visit:
     phone = _typed(posted, "phone")
     problems: dict[str, Text] = {}
     if len(reason) > REASON_CHARS_MAX:
-        problems["reason"] = _LONG_REASON
+        problems["reason"] = LONG_REASON
     if not phone:
         problems["phone"] = _NO_PHONE
-    elif not _PHONE.fullmatch(phone) or sum(map(str.isdigit, phone)) < _DIGITS_MIN:
-        problems["phone"] = _BAD_PHONE
+    elif not is_phone(phone):
+        problems["phone"] = BAD_PHONE
     if not whole:
         problems["form"] = _FORM_DAMAGED
     return Visit(reason, phone, _subject(posted), problems or None)
+
+
+def is_phone(typed: str) -> bool:
+    """Whether this can be a telephone number: enough digits, and signs that people put between."""
+    return bool(_PHONE.fullmatch(typed)) and sum(map(str.isdigit, typed)) >= _DIGITS_MIN
 
 
 def _subject(posted: Mapping[str, object]) -> str:

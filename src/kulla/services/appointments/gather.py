@@ -13,8 +13,8 @@ from kulla.services.appointments import apply, policy, wishes
 def for_clinic(rows: Rows, asked: Asked) -> policy.ClinicKnown:
     """Look up the clinic and the practitioner that the command names."""
     return policy.ClinicKnown(
-        clinic=_row(rows, apply.CLINIC, asked, "clinic"),
-        practitioner=_row(rows, apply.PRACTITIONER, asked, "practitioner"),
+        clinic=named_row(rows, apply.CLINIC, asked, "clinic"),
+        practitioner=named_row(rows, apply.PRACTITIONER, asked, "practitioner"),
     )
 
 
@@ -23,7 +23,7 @@ def for_exception(rows: Rows, asked: Asked) -> policy.DayKnown:
     practitioner = wishes.key_of(asked.data, "practitioner")
     day = wishes.key_of(asked.data, "day")
     return policy.DayKnown(
-        practitioner=_row(rows, apply.PRACTITIONER, asked, "practitioner"),
+        practitioner=named_row(rows, apply.PRACTITIONER, asked, "practitioner"),
         schedules=rows.find(apply.SCHEDULE, practitioner=practitioner),
         slots=rows.find(apply.SLOT, practitioner=practitioner, day=day),
     )
@@ -42,7 +42,7 @@ def for_publishing(rows: Rows, asked: Asked) -> policy.CalendarKnown:
         if rows.find(apply.SLOT, limit=1, practitioner=practitioner, day=day):
             published.add(day)
     return policy.CalendarKnown(
-        practitioner=_row(rows, apply.PRACTITIONER, asked, "practitioner"),
+        practitioner=named_row(rows, apply.PRACTITIONER, asked, "practitioner"),
         schedules=rows.find(apply.SCHEDULE, practitioner=practitioner),
         exceptions=exceptions,
         published=frozenset(published),
@@ -55,12 +55,13 @@ def for_booking(rows: Rows, asked: Asked) -> policy.BookingKnown:
     if asked.actor.role == "clerk":
         citizen = wishes.key_of(asked.data, "citizen")
     return policy.BookingKnown(
-        slot=_row(rows, apply.SLOT, asked, "slot"),
-        appointment=_row(rows, apply.APPOINTMENT, asked, "appointment"),
+        slot=named_row(rows, apply.SLOT, asked, "slot"),
+        appointment=named_row(rows, apply.APPOINTMENT, asked, "appointment"),
         booked=rows.find(apply.APPOINTMENT, citizen=citizen, state=apply.BOOKED),
     )
 
 
-def _row(rows: Rows, table: str, asked: Asked, field: str) -> Row | None:
+def named_row(rows: Rows, table: str, asked: Asked, field: str) -> Row | None:
+    """The row whose key a field of the command names, or None."""
     key = wishes.key_of(asked.data, field)
     return rows.get(table, key) if key else None

@@ -161,11 +161,12 @@ class Slot(models.Model):
 class Appointment(models.Model):
     """A citizen's appointment. `state` is 'booked' or 'cancelled'.
 
-    `position` is that of the act that last changed when it is, `booked_position` that of its
-    booking. `slot` is '' for who walked in. `visit` is '', 'arrived', 'missed' or 'ended', noted at
-    `visit_ms` by the act at `visit_position`. `to_call_ms` is since when the clinic has closed its
-    time without another one being found, by the act at `to_call_position`; else 0. `identity` says
-    how the desk made sure who it is: 'document', 'call' or ''.
+    `position` is that of the act that last changed when it is or cancelled it, `booked_position`
+    that of its booking. `slot` is '' for who walked in. `visit` is '', 'arrived', 'missed' or
+    'ended', noted at `visit_ms` by the act at `visit_position`. `to_call_ms` is since when the
+    clinic has closed its time without another one being found, else 0; the act at
+    `to_call_position` closed it, or opened it again. `identity` says how the desk made sure who it
+    is: 'document', 'call' or ''.
     """
 
     id: models.CharField[str, str] = models.CharField(max_length=32, primary_key=True)

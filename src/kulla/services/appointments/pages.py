@@ -20,7 +20,8 @@ from kulla.services.appointments.booking import (
     about_slot,
     show_question,
 )
-from kulla.services.appointments.finding import choice, settled_now
+from kulla.services.appointments.calendars import settled_now
+from kulla.services.appointments.finding import choice
 from kulla.services.appointments.reading import (
     Standing,
     read_appointment,

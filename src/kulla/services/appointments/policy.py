@@ -332,18 +332,23 @@ def reschedule(asked: Asked, known: BookingKnown) -> Decision:
     refused = _meanwhile(known, slot)
     if refused is not None:
         return refused
+    return (moved_act(appointment, slot),)
+
+
+def moved_act(appointment: Row, slot: Row) -> NewAct:
+    """The act that moves an appointment to a slot."""
     data = {
         "appointment": appointment["id"],
         "citizen": appointment["citizen"],
         "practitioner": slot["practitioner"],
         "old_slot": appointment["slot"],
         "old_starts_s": appointment["starts_s"],
-        "slot": slot_id,
+        "slot": slot["id"],
         "starts_s": slot["starts_s"],
         "minutes": slot["minutes"],
         "zone": slot["zone"],
     }
-    return (NewAct(acts.RESCHEDULED, data),)
+    return NewAct(acts.RESCHEDULED, data)
 
 
 def _own(asked: Asked, known: BookingKnown, more: tuple[str, ...]) -> Row | Refusal:

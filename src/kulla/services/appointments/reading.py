@@ -25,9 +25,10 @@ _TIME: Final = "s.id, s.practitioner, s.starts_s, s.minutes, s.day, s.zone, s.st
 _TIME_COLUMNS: Final = 8
 _STANDING: Final = (
     "a.id, a.slot, a.practitioner, a.citizen, a.starts_s, a.minutes, a.zone, a.state,"
-    " a.booked_ms, a.position, a.booked_position, a.to_call_ms, a.to_call_position"
+    " a.booked_ms, a.position, a.booked_position, a.to_call_ms, a.to_call_position,"
+    " a.visit"
 )
-_STANDING_COLUMNS: Final = 13
+_STANDING_COLUMNS: Final = 14
 _OF_DOCTOR: Final = f"{PRACTITIONER} p JOIN {CLINIC} c ON c.id = p.clinic"
 _WITH_DOCTOR: Final = (
     f"{APPOINTMENT} a LEFT JOIN {PRACTITIONER} p ON p.id = a.practitioner"
@@ -106,6 +107,7 @@ class Standing(_Timed):
     booked_position: int
     to_call_ms: int
     to_call_position: int
+    visit: str
     doctor: Doctor | None
     settled: bool
     booking_settled: bool
@@ -117,7 +119,8 @@ class Standing(_Timed):
     def state(self) -> str:
         """One word for the tag: 'pending', 'cancelled', 'past', 'closed' or 'booked'.
 
-        'closed': the clinic has closed that time, and another one has to be found.
+        'closed': the clinic has closed that time, and another one has to be found; who has arrived
+        is seen to at the counter.
         """
         if not self.settled:
             return "pending"
@@ -125,7 +128,9 @@ class Standing(_Timed):
             return "cancelled"
         if self.past:
             return "past"
-        return "closed" if self.to_call_ms and self.closing_settled else "booked"
+        # A closing counts once it is confirmed, and so does its end.
+        closed = bool(self.to_call_ms) == self.closing_settled
+        return "closed" if closed and not self.visit else "booked"
 
     @property
     def is_cancelled(self) -> bool:
@@ -172,13 +177,17 @@ def read_specialities() -> list[str]:
     return [speciality for (speciality,) in rows]
 
 
-def free_times(practitioner: str, from_s: int, watermark: int) -> Iterator[Time]:
+def free_times(
+    practitioner: str, from_s: int, watermark: int, *, end_s: int | None = None
+) -> Iterator[Time]:
     """The practitioner's free times that begin at `from_s` or later, in order, as one needs them.
 
-    Slot ids are '<practitioner>-<seconds>', so that the key alone finds them in order of time.
+    Those from `end_s` on are left out. Slot ids are '<practitioner>-<seconds>', so that the key
+    alone finds them in order of time.
     """
     rest = "WHERE s.id >= %s AND s.id < %s AND s.state = 'free' AND s.position < %s ORDER BY s.id"
-    values: list[str | int] = [f"{practitioner}-{from_s}", f"{practitioner}-:", watermark]
+    end = ":" if end_s is None else end_s
+    values: list[str | int] = [f"{practitioner}-{from_s}", f"{practitioner}-{end}", watermark]
     with closing(connection.cursor()) as cursor:
         cursor.execute(_asked(_TIME, f"{SLOT} s", rest), values)
         for row in cursor:

@@ -15,12 +15,12 @@ _SENTENCES: Final[Mapping[str, Text]] = {
     "slot-past": _("This time has begun already. Please choose a later one."),
     "slot-closed": _("The practitioner is away at this time. Please choose another one."),
     "slot-taken": _("Somebody was quicker: this time is taken. Please choose another one."),
-    "same-slot": _("Your appointment is at this time already."),
+    "same-slot": _("The appointment is at this time already."),
     "too-many-upcoming": _(
-        "You have %(max)s appointments to come already, which is the most one person can book. "
-        "Cancel one that you don't need, or call the clinic."
+        "%(max)s appointments are to come already, which is the most one person can book. Cancel "
+        "one that is not needed, or call the clinic."
     ),
-    "same-time": _("You have another appointment at this time. Please choose another time."),
+    "same-time": _("There is another appointment at this time. Please choose another time."),
     "appointment-unknown": _("There is no such appointment."),
     "not-yours": _("There is no such appointment."),
     "already-cancelled": _("This appointment was cancelled already."),
@@ -55,12 +55,15 @@ _SENTENCES: Final[Mapping[str, Text]] = {
     ),
     "malformed": _("Something in this form was not as this site sends it. Please start again."),
 }
+_BEGUN: Final[Text] = _("This appointment has begun: it is not moved or cancelled any more.")
 _OTHERWISE: Final[Text] = _("The rules of this service do not allow it.")
 
 
 def sentence(code: str, detail: Mapping[str, Value]) -> str:
     """The refusal in the language of the page; a code that is new here gets a general sentence."""
     text = str(_SENTENCES.get(code, _OTHERWISE))
+    if code == "too-late-to-cancel" and not detail.get("minutes"):  # for clerks it is no earlier
+        text = str(_BEGUN)
     try:
         return text % detail
     except (KeyError, TypeError):  # a detail that this release does not know of

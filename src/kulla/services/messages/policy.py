@@ -15,10 +15,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from kulla.kernel.rows import Row
-from kulla.kernel.service import Actor, Asked, Decision, NewAct, Refusal
+from kulla.kernel.service import POST, Actor, Asked, Decision, NewAct, Refusal
 from kulla.services.messages import acts
 
-POST: Final = Actor("operator", "post")
 KINDS: Final = ("booked", "reminder", "moved", "cancelled", "to-call")
 CHANNELS: Final = ("mail", "phone")
 _ID: Final = re.compile(r"[0-9a-f]{32}")
