@@ -18,7 +18,7 @@ from django.urls import reverse
 
 from kulla.kernel.tower import Answer
 from kulla.services.appointments.calendars import Now, settled_now
-from kulla.services.appointments.desk_reading import (
+from kulla.services.appointments.desk.reading import (
     Lane,
     Line,
     clinics_by_town,

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from kulla.registers.parties import PARTY, party_key
 from kulla.services.appointments.apply import BOOKED, CANCELLED, FREE, TAKEN
 from kulla.services.appointments.calendars import Now
-from kulla.services.appointments.fhir_shapes import version_of
+from kulla.services.appointments.fhir.shapes import version_of
 from kulla.services.appointments.models import Appointment, Clinic, Practitioner, Slot
 from kulla.services.calls import ApiProblem
 from kulla.services.fhir import Bounds, target

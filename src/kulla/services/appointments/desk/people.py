@@ -11,13 +11,13 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from kulla.services.appointments.desk import (
+from kulla.services.appointments.desk.day import (
     appointments_of,
     doctor_of,
     person_of,
     show,
 )
-from kulla.services.appointments.desk_forms import (
+from kulla.services.appointments.desk.forms import (
     DOCUMENTS,
     Typed,
     read_newcomer,

@@ -15,13 +15,11 @@ from ninja import Body, Header, Path, Query, Router
 
 from kulla.kernel.canonical import Value
 from kulla.kernel.tower import Answer
-from kulla.services.appointments import fhir_booking as booking
-from kulla.services.appointments import fhir_search as search
-from kulla.services.appointments import fhir_shapes as shapes
 from kulla.services.appointments.acts import SERVICE_NAME
 from kulla.services.appointments.apply import BOOKED, CANCELLED
 from kulla.services.appointments.calendars import settled_now
-from kulla.services.appointments.fhir_capability import CapabilityStatement, capability_statement
+from kulla.services.appointments.fhir import booking, search, shapes
+from kulla.services.appointments.fhir.capability import CapabilityStatement, capability_statement
 from kulla.services.appointments.models import Appointment, Clinic, Practitioner, Slot
 from kulla.services.calls import (
     APPOINTMENTS_BOOK,

@@ -15,7 +15,7 @@ from pydantic.alias_generators import to_camel
 
 from kulla.kernel.canonical import Value
 from kulla.kernel.tower import Answer
-from kulla.services.appointments.fhir_shapes import AppointmentStatus, ParticipantStatus
+from kulla.services.appointments.fhir.shapes import AppointmentStatus, ParticipantStatus
 from kulla.services.appointments.forms import read_visit
 from kulla.services.appointments.models import Appointment, Slot
 from kulla.services.appointments.refusals import sentence

@@ -21,8 +21,8 @@ from kulla.kernel.service import Command
 from kulla.services.appointments import hours, zones
 from kulla.services.appointments.acts import SERVICE_NAME
 from kulla.services.appointments.calendars import settled_now
-from kulla.services.appointments.desk import clinic_of, doctor_of, show
-from kulla.services.appointments.desk_forms import (
+from kulla.services.appointments.desk.day import clinic_of, doctor_of, show
+from kulla.services.appointments.desk.forms import (
     DayRow,
     Typed,
     clock_text,
@@ -31,7 +31,7 @@ from kulla.services.appointments.desk_forms import (
     read_periods,
     read_span,
 )
-from kulla.services.appointments.desk_reading import today, zone_of
+from kulla.services.appointments.desk.reading import today, zone_of
 from kulla.services.appointments.models import DayException, Practitioner, Schedule
 from kulla.services.pages import PageRequest, open_to, read_command_id, signed_in
 

@@ -18,10 +18,10 @@ from kulla.kernel.service import Command
 from kulla.services.appointments.acts import SERVICE_NAME
 from kulla.services.appointments.apply import BOOKED
 from kulla.services.appointments.calendars import Now, settled_now
-from kulla.services.appointments.desk import clinic_of, day_address, day_of, doctor_of, show
-from kulla.services.appointments.desk_apply import ARRIVED
-from kulla.services.appointments.desk_forms import Problems, read_moves
-from kulla.services.appointments.desk_reading import (
+from kulla.services.appointments.desk.apply import ARRIVED
+from kulla.services.appointments.desk.day import clinic_of, day_address, day_of, doctor_of, show
+from kulla.services.appointments.desk.forms import Problems, read_moves
+from kulla.services.appointments.desk.reading import (
     Line,
     colleagues,
     free_times,

@@ -19,7 +19,7 @@ from kulla.kernel.service import Command
 from kulla.services.appointments.acts import SERVICE_NAME
 from kulla.services.appointments.apply import BOOKED, FREE
 from kulla.services.appointments.calendars import settled_now
-from kulla.services.appointments.desk import (
+from kulla.services.appointments.desk.day import (
     clinic_of,
     day_address,
     day_of,
@@ -29,13 +29,13 @@ from kulla.services.appointments.desk import (
     show,
     state_of,
 )
-from kulla.services.appointments.desk_forms import (
+from kulla.services.appointments.desk.forms import (
     IDENTITIES,
     Typed,
     personal_fields,
     read_visit,
 )
-from kulla.services.appointments.desk_reading import (
+from kulla.services.appointments.desk.reading import (
     FREE_TIMES_MAX,
     colleagues,
     free_times,
