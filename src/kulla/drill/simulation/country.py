@@ -9,6 +9,7 @@ import hashlib
 import sqlite3
 from functools import cache, lru_cache
 
+from kulla.drill.simulation.remembered import RememberingKey
 from kulla.embassy.mirror import Identity
 from kulla.journal.entries import JournalKey
 from kulla.journal.merkle import EMPTY_ROOT
@@ -45,7 +46,7 @@ _PAGE_BYTES = 512
 def key_of(name: str, kind: int = KIND_ED25519, owner: str = "") -> SigningKey:
     """The signing key of this name; another `owner` has another one under the same name."""
     text = f"simulated country {owner} {name} {kind}"
-    return SigningKey(name, kind, hashlib.sha256(text.encode()).digest())
+    return RememberingKey(name, kind, hashlib.sha256(text.encode()).digest())
 
 
 def origin_of(number: int) -> str:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
@@ -17,8 +17,11 @@ from kulla.drill.simulation import country
 from kulla.drill.simulation.judge import Violation
 from kulla.drill.simulation.mortal import Died
 from kulla.drill.simulation.plot import BUILDS
+from kulla.drill.simulation.remembered import forget, remembering
 from kulla.drill.simulation.world import World
 from kulla.kernel.edges import Clock
+
+_SEEDS_A_CLEARING: Final = 50
 
 
 @dataclass(slots=True)
@@ -103,6 +106,7 @@ def run_seed(seed: int, build: str = "") -> SeedResult:
         result.refused = world.judge.refused
         result.takeovers = world.takeovers
         result.undecided = world.undecided
+        world.let_go()
     return result
 
 
@@ -114,11 +118,21 @@ def undisturbed() -> Iterator[None]:
     country.empty_registers()
     gc.collect()
     gc.freeze()
+    gc.disable()
     try:
-        yield
+        with remembering():
+            yield
     finally:
+        gc.enable()
         gc.unfreeze()
         structlog.configure(**before)
+
+
+def _tidy(seeds: int) -> None:
+    """Let go of what is left of many worlds at once: to look for it takes long."""
+    forget()
+    if seeds % _SEEDS_A_CLEARING == 0:
+        gc.collect()
 
 
 def _drop(*_: Any) -> Any:
@@ -141,6 +155,7 @@ def run_seeds(
             if report.first_seed < 0:
                 report.first_seed = seed
             result = run_seed(seed, build)
+            _tidy(report.seeds)
             report.add(result)
             report.seconds = round(clock.monotonic_s() - start_s, 3)
             report.seeds_per_s = round(report.seeds / max(report.seconds, 0.001), 2)

@@ -376,3 +376,11 @@ class World:
         for _ in range(3):
             if self.takeover is not None:
                 self._go_on_taking_over()
+
+    def let_go(self) -> None:
+        """Break the circles in which everything here holds everything; the world is of no use."""
+        for home in self.homes:
+            if home.process is not None:
+                home.process.connection.close()
+                vars(home.process).clear()
+        vars(self).clear()
