@@ -35,6 +35,7 @@ from kulla.tower.services import register_tables
 TOWER = "kulla.example"
 EMBASSIES = ("north", "east", "south", "west")
 QUORUM = 3
+EMBASSIES_LOST_MAX = len(EMBASSIES) - QUORUM
 CUSTODIANS = ("arta", "besa", "drita")
 NOON_MS = 1_760_000_000_000
 SERVICES = {service.name: service for service in (APPOINTMENTS, CITIZENS)}

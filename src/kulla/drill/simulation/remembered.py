@@ -75,11 +75,11 @@ def forget() -> None:
 def _signatures_remembered() -> Iterator[None]:
     verify = VerifierKey.verifies_bytes
 
-    def verifies_bytes(key: VerifierKey, message: bytes, signature: bytes) -> bool:
-        seen = (key.public, message, signature)
+    def verifies_bytes(self: VerifierKey, message: bytes, signature: bytes) -> bool:
+        seen = (self.public, message, signature)
         if seen in _good:
-            return key.can_verify
-        good = verify(key, message, signature)
+            return self.can_verify
+        good = verify(self, message, signature)
         if good:
             _good.add(seen)
         return good
