@@ -107,28 +107,36 @@ def wipe(
 )
 @click.option(
     "--build",
-    type=click.Choice(["no-fsync", "quorum-1", "answers-early", "no-sealing"]),
-    help="Simulate a Kulla that is broken on purpose, to see that it is found.",
+    help="Simulate a Kulla that is broken on purpose, to see that it is found; 'list' names them.",
 )
+@click.option("--jobs", default=0, help="So many processes (default: one for each core).")
 @click.option("--history", is_flag=True, help="Print the history of a single seed that held, too.")
 def simulate(
-    seeds: int, seed: int, json_path: Path | None, build: str | None, history: bool
+    seeds: int, seed: int, json_path: Path | None, build: str | None, jobs: int, history: bool
 ) -> None:
-    """Live through whole countries in this one process, each from a seed, with faults everywhere.
+    """Live through whole countries, each in one process and from one seed, with faults everywhere.
 
-    No process is started and no socket opened. A seed that fails prints its history, and the same
-    seed gives the same history again. Exit code 0: all held; 1: a seed failed.
+    No socket is opened and nothing is written but --json. A seed that fails prints its history, and
+    the same seed gives the same history again, whatever --jobs is. Exit code 0: all held; 1: a seed
+    failed.
 
     Example: kulla drill simulate --seeds 1000 --seed 0 --json simulation.json
     """
-    from kulla.drill.simulation.run import run_seeds
+    from kulla.drill.simulation.plot import BUILDS
+    from kulla.drill.simulation.run import cores, run_seeds
     from kulla.drill.simulation.telling import Telling
     from kulla.kernel.edges import SystemClock
 
-    if seeds < 1:
-        raise click.UsageError("--seeds is 1 or more.")
+    if seeds < 1 or jobs < 0:
+        raise click.UsageError("--seeds is 1 or more, --jobs is 1 or more.")
+    if build is not None and build not in BUILDS:
+        named = ", ".join(name for name in BUILDS if name)
+        raise click.UsageError(f"The builds that are broken on purpose: {named}.")
+    jobs = 1 if seeds == 1 else min(jobs or cores(), seeds)
     with Telling(seeds, build or "", Console(stderr=True), history=history) as telling:
-        report = run_seeds(range(seed, seed + seeds), SystemClock(), build or "", telling.seed_done)
+        report = run_seeds(
+            range(seed, seed + seeds), SystemClock(), build or "", telling.seed_done, jobs=jobs
+        )
     if json_path is not None:
         json_path.write_text(json.dumps(report.as_map(), indent=1) + "\n", encoding="utf-8")
     Console().print(telling.table_of(report))

@@ -73,6 +73,7 @@ class Replay:
         self._authority = authority
         self._origin: tuple[bytes, Actor, str] | None = None
         self._more = 0
+        self._collects = False
         self._connection = connection
         marks = {} if acts is None else {"marks": marks_for(acts)}
         self._rows = BulkRows(connection, tables, **marks)
@@ -103,7 +104,7 @@ class Replay:
         `go_on`: then it is listed as a case, as an act that can't be applied always is.
         """
         self._connection.execute("BEGIN IMMEDIATE")
-        with _garbage_after_each_commit():
+        with _garbage_after_each_commit() as self._collects:
             self._run(bundles, opener, base, progress, on_names)
 
     def _run(
@@ -194,16 +195,20 @@ class Replay:
         note_applied(self._rows, position)
         self._rows.flush()
         self._connection.execute("COMMIT")
-        gc.collect()
+        if self._collects:
+            gc.collect()
 
 
 @contextmanager
-def _garbage_after_each_commit() -> Iterator[None]:
-    """Look for cyclic garbage when rows were written, and not again and again among rows."""
+def _garbage_after_each_commit() -> Iterator[bool]:
+    """Look for cyclic garbage when rows were written, and not again and again among rows.
+
+    False where the process keeps the collector off and looks when it likes.
+    """
     was_enabled = gc.isenabled()
     gc.disable()
     try:
-        yield
+        yield was_enabled
     finally:
         if was_enabled:
             gc.enable()

@@ -7,7 +7,7 @@ written again here because that one reads the kit and writes the home in real fo
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 from kulla.drill.simulation import country
@@ -21,7 +21,13 @@ from kulla.journal.errors import JournalError, StoreFailed
 from kulla.journal.policy_file import PolicyFile
 from kulla.kernel.errors import KullaError
 from kulla.rebuild.chain import EpochPlan, rebuild_registers
-from kulla.rebuild.history import HistoryUnclear, opening_of, plan_history, settle_log
+from kulla.rebuild.history import (
+    HistoryUnclear,
+    opening_of,
+    plan_history,
+    settle_log,
+    view_of,
+)
 from kulla.rebuild.reading import SourcesExhausted
 from kulla.rebuild.sources import HttpSource
 from kulla.rebuild.takeover import (
@@ -50,7 +56,7 @@ class Takeover:
     def __init__(self, world: World, name: str) -> None:
         self.world = world
         self.name = name
-        self.folder = HomeFolder(world.chance, syncs=world.build.syncs)
+        self.folder = HomeFolder(world.chance, syncs=world.build.syncs, met=world.met)
         self.done = False
         self.running = False
         self.last_fault = ""
@@ -67,12 +73,18 @@ class Takeover:
             return
         self.running = True
         self.world.note("takes over", self.name)
+        if self.folder.decided:
+            self.world.met("a takeover goes on where it was")
         life = self.world.new_life(120, often=True)
         try:
             self._run(life)
             self.done = True
+            self.world.met("a site takes over")
+            if any(home.process and home.process.serving for home in self.world.homes):
+                self.world.met("a site takes over from a home that lives")
             self.world.note("took over", self.name)
         except (Died, StoreFailed, sqlite3.OperationalError) as error:
+            self.world.met("a takeover dies at a step")
             self.world.note("takeover dies", self.name, type(error).__name__)
             if self.world.chance.random() < 0.5:
                 self.folder.cut_power()
@@ -80,10 +92,17 @@ class Takeover:
                 self.folder.restart()
         except (*_TRY_AGAIN, EmbassyError, JournalError) as error:
             self.last_fault = f"{type(error).__name__}: {error}"
+            self._note_fault(error)
             self.world.note("takeover waits", self.name, self.last_fault)
         finally:
             life.over = True
             self.running = False
+
+    def _note_fault(self, error: KullaError) -> None:
+        if isinstance(error, NotYetAllowed):
+            self.world.met("a settlement waits for more embassies")
+        elif isinstance(error, NotSettled):
+            self.world.met("a settlement is split")
 
     def _run(self, life: Life) -> None:
         world = self.world
@@ -93,27 +112,36 @@ class Takeover:
         }
         old, new, note = self._decide(clients)
         bring_up_to_date(clients, old, world.policies)
+        origin = old.current_log.key.name
+        if not world.build.seals_first:
+            self._settle([HttpSource(client) for client in clients.values()], old, origin)
         sealed = list(clients)
         if world.build.sealing:
-            sealed = list(seal(clients, note, parse_succession(note), old))
+            seals = seal(clients, note, parse_succession(note), old)
+            sealed = list(seals)
+            if len({each.seal.size for each in seals.values()}) > 1:
+                world.met("embassies sealed different sizes")
         sources = [HttpSource(clients[name]) for name in sealed]
-        origin = old.current_log.key.name
-        settlement = self._settle(sources, old, origin, sealed)
+        settlement = self._settle(sources, old, origin)
         sources = _best_first(sources, settlement)
         hand_over_policy(clients, new)
+        world.judge.ended(old.current_log.key.public)
         keys = country.journal_keys()
         plans = plan_history(
             sources,
             old,
             keys,
             settlement,
-            lambda origin: self._settle(sources, old, origin, sealed),
+            lambda origin: self._settle(sources, old, origin),
         )
         names: dict[bytes, None] = {}
         connection = self._rebuild(life, plans, names)
         self._bring_keys(sources, list(names))
         life.check()
-        self.folder.opening = epoch_opened_data(opening_of(plans, note))
+        opening = opening_of(plans, note)
+        if opening.before:
+            world.met("an epoch that was left empty is passed over")
+        self.folder.opening = epoch_opened_data(opening)
         self.folder.policy = new
         world.judge.took_over(self.folder, plans, connection.plain)
         connection.close()
@@ -150,7 +178,6 @@ class Takeover:
         sources: Sequence[HttpSource],
         old: PolicyFile,
         origin: str,
-        sealed: Sequence[str],
     ) -> Settlement:
         """Settle the log, where so many said what they hold that the rules allow it.
 
@@ -158,9 +185,12 @@ class Takeover:
         it: so of all embassies at most one may be missing or lie. What was settled once stays so:
         the registers may stand on it already, and another try may find fewer who hold as much.
         """
-        if origin in self._settled:
+        if origin in self._settled and self.world.build.settles_once:
             return self._settled[origin]
-        settlement = settle_log(sources, old, origin, only=list(sealed))
+        if self.world.build.majority:
+            settlement = settle_log(sources, old, origin)
+        else:
+            settlement = _longest(sources, old, origin)
         said = {*settlement.holders, *(tail.embassy for tail in settlement.behind)}
         said |= {tail.embassy for tail in settlement.forked}
         nodes = self.world.embassies
@@ -168,6 +198,8 @@ class Takeover:
         lying = sum(not node.honest for node in nodes.values())
         if missing + lying > 1:
             raise NotYetAllowed(f"{missing} embassies are missing, {lying} lie.")
+        for situation in _situations(settlement):
+            self.world.met(situation)
         self.world.note("settles", self.name, f"{origin} at {settlement.checkpoint.size}")
         self._settled[origin] = settlement
         return settlement
@@ -198,6 +230,30 @@ class Takeover:
             except EmbassyError:
                 continue
             found.update((name, blob) for name, blob in pairs if blob is not None)
+
+
+def _situations(settlement: Settlement) -> Iterator[str]:
+    if settlement.tails:
+        yield "a settlement has tails"
+    if settlement.forked:
+        yield "a settlement has a fork"
+    if settlement.behind:
+        yield "a settlement has embassies behind"
+
+
+def _longest(sources: Sequence[HttpSource], policy: PolicyFile, origin: str) -> Settlement:
+    """What a known-bad build adopts: the longest history that anybody shows."""
+    views = []
+    for source in sources:
+        try:
+            views.append(view_of(source, policy, origin))
+        except (EmbassyError, JournalError):
+            continue
+    if not views:
+        raise NotSettled("nobody shows anything.")
+    best = max(views, key=lambda view: view.checkpoint.size)
+    names = tuple(view.embassy for view in views)
+    return Settlement(best.checkpoint, names, (), (), (), certain=False)
 
 
 def _best_first(sources: Sequence[HttpSource], settlement: Settlement) -> list[HttpSource]:
