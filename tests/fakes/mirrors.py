@@ -92,8 +92,10 @@ class MirrorInProcess:
             for lie in self.lies.values():
                 health = lie(health)
             return Reply(200, json.dumps(health).encode(), "application/json")
-        if path == "/policy":
-            shown = self.shown_policy
-            return Reply(200, shown, "text/plain") if shown else mirror.pinned_policy()
+        if path.startswith("/policy"):
+            shown, version = self.shown_policy, path.partition("version=")[2]
+            return Reply(200, shown, "text/plain") if shown else mirror.pinned_policy(version)
         log_hash, _, rest = path.removeprefix("/").partition("/")
+        if rest == "succession":
+            return mirror.succession(log_hash)
         return mirror.checkpoint(log_hash) if rest == "checkpoint" else mirror.tile(log_hash, rest)

@@ -9,7 +9,8 @@ import pytest
 from fakes.embassy import NAME, GrowingLog, SimulatedEmbassy
 from fakes.embassy_steps import entries, follow, refused
 from fakes.signers import MadeUpTower
-from kulla.embassy.errors import LogSealed
+from kulla.embassy.errors import LogSealed, SealedForAnother
+from kulla.embassy.mirror import origin_hash
 from kulla.journal.epochs import Succession, sign_succession, verify_seal
 from kulla.journal.merkle import EMPTY_ROOT
 from kulla.journal.policy_file import Log
@@ -112,16 +113,55 @@ def test_a_seal_that_custodians_did_not_sign_is_403(
     assert follow(embassy, log).status == 200
 
 
-def test_a_second_succession_is_answered_and_the_log_stays_sealed(
+def test_a_second_succession_is_refused_and_shown_the_first(
     embassy: SimulatedEmbassy, log: GrowingLog
 ):
     follow(embassy, log)
-    embassy.mirror.seal(signed(succession()))
-    other = succession("journal.kulla.example/2b", reason="the first try failed")
-    seal = verify_seal(embassy.mirror.seal(signed(other)).body, other, TOWER.policy)
+    first = signed(succession())
+    embassy.mirror.seal(first)
+    other = succession("journal.kulla.example/2b", reason="me too")
+    for _ in range(2):
+        error = refused(embassy.mirror.seal(signed(other)))
+        assert isinstance(error, SealedForAnother)
+        assert (error.status, error.statement) == (409, first)
+        assert verify_seal(embassy.mirror.seal(first).body, succession(), TOWER.policy).size == 10
+        embassy.crash()
+    assert embassy.mirror.add_checkpoint(log.checkpoint_body(10)).status == 403
+    assert embassy.mirror.succession(origin_hash(TOWER.origin)).body == first
+
+
+def test_a_succession_in_the_place_of_a_lost_one_is_taken_and_that_one_no_more(
+    embassy: SimulatedEmbassy, log: GrowingLog
+):
+    follow(embassy, log)
+    lost = succession()
+    embassy.mirror.seal(signed(lost))
+    stranger = replace(succession("journal.kulla.example/2b"), instead=(b"s" * 32,))
+    assert embassy.mirror.seal(signed(stranger)).status == 409
+    after = replace(stranger, instead=(b"s" * 32, lost.digest()))
+    seal = verify_seal(embassy.mirror.seal(signed(after)).body, after, TOWER.policy)
     assert seal.size == 10
     embassy.crash()
+    assert isinstance(refused(embassy.mirror.seal(signed(lost))), SealedForAnother)
     assert embassy.mirror.add_checkpoint(log.checkpoint_body(10)).status == 403
+
+
+def test_a_sealed_log_lets_no_change_of_the_policy_through_but_its_successor(
+    embassy: SimulatedEmbassy,
+):
+    embassy.mirror.seal(signed(succession()))
+    change = replace(TOWER.unsigned_policy, version=2, custodian_threshold=3)
+    everybody = TOWER.signed(change, TOWER.custodian_keys)
+    assert embassy.mirror.set_policy(everybody.render()).status == 409
+    logs = (*TOWER.policy.logs, Log(succession().new_log))
+    new = TOWER.signed(replace(TOWER.unsigned_policy, version=2, logs=logs), ("arta", "besa"))
+    assert embassy.mirror.set_policy(new.render()).status == 200
+    later = TOWER.signed(replace(change, version=3, logs=logs), TOWER.custodian_keys)
+    assert embassy.mirror.set_policy(later.render()).status == 200
+    assert embassy.mirror.pinned_policy("2").body == new.render()
+    assert embassy.mirror.pinned_policy("1").body == TOWER.policy.render()
+    for version in ("0", "4", "x", "1" * 40):
+        assert embassy.mirror.pinned_policy(version).status == 404
 
 
 def test_the_next_log_is_taken_once_a_policy_names_it(embassy: SimulatedEmbassy, log: GrowingLog):

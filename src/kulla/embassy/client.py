@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
 from kulla.embassy.access import authorization
-from kulla.embassy.errors import AnswerInvalid, SettingsInvalid, Unreachable
+from kulla.embassy.errors import AnswerInvalid, Refused, SettingsInvalid, Unreachable
 from kulla.embassy.mirror import origin_hash
 from kulla.embassy.replies import parse_mirror_info, parse_refusal
 from kulla.journal.errors import JournalError
@@ -232,9 +232,18 @@ class EmbassyClient:
 
     # reading
 
-    def policy(self) -> bytes:
-        """The policy file that the embassy is pinned to."""
-        return self._get("/policy")
+    def policy(self, version: int | None = None) -> bytes:
+        """The policy file that the embassy is pinned to, or was: an earlier `version`."""
+        return self._get("/policy" if version is None else f"/policy?version={version}")
+
+    def succession(self, origin: str) -> bytes | None:
+        """What the embassy sealed a log for, as custodians signed it; None where it did not."""
+        try:
+            return self._get(f"/{origin_hash(origin)}/succession")
+        except Refused as error:
+            if error.status == 404:
+                return None
+            raise
 
     def checkpoint(self, origin: str) -> bytes:
         """The mirror checkpoint of a log: a note by the log and this embassy."""

@@ -110,6 +110,17 @@ class LogSealed(Refused):
         self.statement = statement
 
 
+class SealedForAnother(Refused):
+    """The log's epoch has ended for another takeover, which `statement` allowed: that one counts.
+
+    A succession that names that one in `instead` is taken.
+    """
+
+    def __init__(self, statement: bytes, *, place: str = "") -> None:
+        super().__init__(409, "this log is sealed for another takeover.", place=place)
+        self.statement = statement
+
+
 class AnswerInvalid(EmbassyError):
     """An embassy's answer is not in its format, or its signature does not fit."""
 

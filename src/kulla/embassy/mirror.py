@@ -18,32 +18,36 @@ import structlog
 
 from kulla.embassy.access import check_authorization
 from kulla.embassy.blobs import BlobStore
+from kulla.embassy.bodies import (
+    blob_name_of,
+    byte_strings,
+    read_checkpoint_body,
+    verified_checkpoint,
+)
 from kulla.embassy.errors import (
     BlobMissing,
-    BodyInvalid,
     BodyTooLarge,
     EmbassyError,
     Refused,
+    SealedForAnother,
     SizeConflict,
 )
 from kulla.embassy.evidence import EvidenceShelf
 from kulla.embassy.mirrored_log import MirroredLog, fork_refused
-from kulla.embassy.pinned import move_on, read_pinned
+from kulla.embassy.pinned import move_on, read_pinned, version_of
 from kulla.embassy.quota import SAVE_EVERY_S, Limits, Quota, Usage
 from kulla.embassy.replies import BYTES, JSON, TEXT, Reply, refusal
-from kulla.embassy.signed import SignedCheckpoint, only_log_signature
+from kulla.embassy.signed import SignedCheckpoint
 from kulla.embassy.tickets import Tickets
 from kulla.embassy.upload import Upload
-from kulla.journal.checkpoints import parse_checkpoint, parse_decimal
-from kulla.journal.epochs import make_seal, verify_succession
+from kulla.journal.epochs import make_seal, parse_succession, verify_succession
 from kulla.journal.errors import JournalError, PathInvalid, TileMissing
-from kulla.journal.notes import Note, SigningKey, decode_base64, open_note, parse_note
+from kulla.journal.notes import SigningKey
 from kulla.journal.store import TileStore
 from kulla.journal.tiles import parse_tile_path
-from kulla.kernel.canonical import NotCanonical, Value, decode, encode
+from kulla.kernel.canonical import Value, encode
 from kulla.kernel.edges import Clock
 
-PROOF_LINES_MAX: Final = 63
 BLOBS_LISTED_MAX: Final = 10_000
 BLOBS_FETCHED_MAX: Final = 4_096
 
@@ -159,9 +163,9 @@ class Mirror:
         try:
             if len(body) > self.limits.checkpoint_body_bytes_max:
                 raise BodyTooLarge("this body is too long for a checkpoint and its proof.")
-            old_size, proof, note, origin = _read_checkpoint_body(body)
+            old_size, proof, note, origin = read_checkpoint_body(body)
             log = self.current_log(origin)
-            signed = _verified(note, log)
+            signed = verified_checkpoint(note, log.key)
             with log.lock:
                 self._take(log, old_size, proof, signed)
             return Reply(200)
@@ -248,7 +252,7 @@ class Mirror:
         try:
             if len(body) > self.limits.body_bytes_max:
                 raise BodyTooLarge("the body is over this embassy's limit.")
-            blobs = _byte_strings(body)
+            blobs = byte_strings(body)
             if any(len(blob) > self.limits.blob_bytes_max for blob in blobs):
                 raise BodyTooLarge("a blob is over this embassy's limit.", place="blob_bytes_max")
             absent = set(self.blobs.missing([hashlib.sha256(blob).digest() for blob in blobs]))
@@ -263,14 +267,14 @@ class Mirror:
     def blob(self, name: str) -> Reply:
         """GET /blobs/<sha256 in hex>."""
         try:
-            return Reply(200, self.blobs.get(_blob_name(name)), BYTES, _IMMUTABLE)
+            return Reply(200, self.blobs.get(blob_name_of(name)), BYTES, _IMMUTABLE)
         except EmbassyError as error:
             return refusal(error)
 
     def blob_names(self, after: str = "", limit: int = 1000) -> Reply:
         """GET /blobs: at most `limit` names greater than `after`, one a line in hex."""
         try:
-            start = _blob_name(after) if after else b""
+            start = blob_name_of(after) if after else b""
             names = self.blobs.names(start, max(1, min(limit, BLOBS_LISTED_MAX)))
             return Reply(200, "".join(f"{name.hex()}\n" for name in names).encode(), TEXT, _FRESH)
         except EmbassyError as error:
@@ -283,7 +287,7 @@ class Mirror:
         rest.
         """
         try:
-            names = _byte_strings(body)
+            names = byte_strings(body)
             if len(names) > BLOBS_FETCHED_MAX:
                 raise BodyTooLarge(f"ask for at most {BLOBS_FETCHED_MAX} blobs at once.")
             found: list[Value] = []
@@ -313,7 +317,10 @@ class Mirror:
                 if body != self._policy_data:
                     with self._desk_lock:
                         desk = self._stores.desk
-                        self.policy = move_on(desk, self.policy, self._policy_data, body)
+                        sealed = self._logs[self.policy.current_log.key.name].sealed is not None
+                        self.policy = move_on(
+                            desk, self.policy, self._policy_data, body, sealed=sealed
+                        )
                     self._policy_data = body
                     self._open_logs()
                     _log.info("policy replaced", version=self.policy.version)
@@ -321,40 +328,65 @@ class Mirror:
         except EmbassyError as error:
             return refusal(error)
 
-    def pinned_policy(self) -> Reply:
-        """GET /policy."""
-        return Reply(200, self._policy_data, TEXT, _FRESH)
+    def pinned_policy(self, version: str = "") -> Reply:
+        """GET /policy, and /policy?version=N: an earlier version, for those who missed it."""
+        data: bytes | None = self._policy_data
+        if version and version != str(self.policy.version):
+            good = version.isascii() and version.isdigit() and len(version) < 10
+            data = version_of(self._stores.desk, int(version)) if good else None
+        if data is None:
+            return refusal(Refused(404, "this embassy was never pinned to that version."))
+        return Reply(200, data, TEXT, _FRESH)
 
     def seal(self, body: bytes) -> Reply:
         """POST /seal: end a log's epoch with a succession that custodians signed.
 
         From the moment it is durable the log's key is refused. The answer is a SealReceipt, for a
-        repeat too, and for another succession of the same log: the policy says which one counts.
+        repeat too. Another succession of the same log is refused and shown the first one, unless
+        it says that it takes that one's place; so at most one can come to a quorum.
         """
-        try:
-            succession = verify_succession(body, self.policy, place="succession")
-        except JournalError as error:
-            return refusal(Refused(403, str(error)))
-        log = self._logs[succession.old_origin]
-        with log.lock:
-            log.store.put({f"seals/{succession.digest().hex()}": succession.text().encode()})
-            if log.sealed is None:
-                log.seal(body)
-                _log.warning("log sealed", origin=log.origin, size=log.mirrored_size)
-            mirrored = log.mirrored.note if log.mirrored else b""
+        with self._policy_lock:
+            try:
+                succession = verify_succession(body, self.policy, place="succession")
+            except JournalError as error:
+                return refusal(Refused(403, str(error)))
+            log = self._logs[succession.old_origin]
+            with log.lock:
+                try:
+                    log.check_seal(succession)
+                except SealedForAnother as error:
+                    return refusal(error)
+                path = f"seals/{succession.digest().hex()}"
+                log.store.put({path: succession.text().encode()})
+                if log.sealed is None or parse_succession(log.sealed) != succession:
+                    log.seal(body)
+                    _log.warning("log sealed", origin=log.origin, size=log.mirrored_size)
+                mirrored = log.mirrored.note if log.mirrored else b""
         name, key = self.identity.name, self.identity.statement_key
         return Reply(200, make_seal(succession, name, mirrored, key).render(), BYTES, _FRESH)
+
+    def succession(self, log_hash: str) -> Reply:
+        """GET /<origin hash>/succession: what the log is sealed for, as custodians signed it."""
+        log = self._by_hash.get(log_hash)
+        if log is None or log.sealed is None:
+            return refusal(Refused(404, "this embassy sealed no such log."))
+        return Reply(200, log.sealed, TEXT, _FRESH)
 
     # what readers fetch
 
     def check_reader(self, header: str, method: str, path: str, body: bytes = b"") -> str:
         """The name of the reader of the policy file who signed this request; see access.py.
 
-        Raises AccessDenied.
+        The other embassies are known by their statement keys: a new one must be filled. Raises
+        AccessDenied.
         """
+        readers = [reader.key for reader in self.policy.readers]
+        if path != "/add-blobs":
+            known = [embassy.statement_key for embassy in self.policy.embassies]
+            readers += [key for key in known if key]
         return check_authorization(
             header,
-            [reader.key for reader in self.policy.readers],
+            readers,
             method=method,
             path=path,
             embassy=self.identity.name,
@@ -363,11 +395,14 @@ class Mirror:
         )
 
     def checkpoint(self, log_hash: str) -> Reply:
-        """GET /<origin hash>/checkpoint: the mirror checkpoint, with our cosignature."""
+        """GET /<origin hash>/checkpoint: the mirror checkpoint, with our cosignature.
+
+        Of a closed log that was filled from others, the checkpoint that those others cosigned.
+        """
         log = self._by_hash.get(log_hash)
-        if log is None or log.mirrored is None:
+        if log is None or log.shown is None:
             return refusal(Refused(404, "this embassy has cosigned no such log."))
-        return Reply(200, log.mirrored.note, TEXT, _FRESH)
+        return Reply(200, log.shown, TEXT, _FRESH)
 
     def tile(self, log_hash: str, path: str) -> Reply:
         """GET /<origin hash>/tile/...: a hash tile or an entry bundle."""
@@ -412,6 +447,7 @@ class Mirror:
                 "pending": log.pending.checkpoint.size if log.pending else 0,
                 "next_entry": log.next_entry,
                 "sealed": log.sealed is not None,
+                "filled": log.filled.checkpoint.size if log.filled else 0,
             }
             for log in list(self._logs.values())
         ]
@@ -431,55 +467,3 @@ def _read_usage(desk: TileStore) -> bytes | None:
         return desk.get("usage")
     except TileMissing:
         return None
-
-
-def _read_checkpoint_body(body: bytes) -> tuple[int, list[bytes], Note, str]:
-    """The old size, proof, note and origin of an add-checkpoint request. Raises BodyInvalid."""
-    head, blank, rest = body.partition(b"\n\n")
-    try:
-        first, *lines = head.decode("ascii").split("\n")
-    except UnicodeDecodeError as error:
-        raise BodyInvalid("the lines above the checkpoint are not ASCII.") from error
-    if not blank or not first.startswith("old "):
-        raise BodyInvalid("the body must read: old <size>, proof lines, an empty line, a note.")
-    if len(lines) > PROOF_LINES_MAX:
-        raise BodyInvalid(f"a proof has at most {PROOF_LINES_MAX} lines.")
-    try:
-        old_size = parse_decimal(first[4:], place="line 1")
-        proof = [decode_base64(line, place=f"line {at}") for at, line in enumerate(lines, 2)]
-        note = parse_note(rest, place="checkpoint")
-        origin = parse_checkpoint(note.text, place="checkpoint").origin
-    except JournalError as error:
-        raise BodyInvalid(error.message, place=error.place) from error
-    if any(len(value) != 32 for value in proof):
-        raise BodyInvalid("a hash of the proof has not 32 bytes.")
-    return old_size, proof, note, origin
-
-
-def _verified(note: Note, log: MirroredLog) -> SignedCheckpoint:
-    """The checkpoint with the log's signature alone. Raises Refused (403)."""
-    try:
-        open_note(note, [log.key])
-    except JournalError as error:
-        raise Refused(403, str(error)) from error
-    return SignedCheckpoint(parse_checkpoint(note.text), only_log_signature(note, log.key))
-
-
-def _byte_strings(body: bytes) -> list[bytes]:
-    try:
-        values = decode(body, place="body")
-    except NotCanonical as error:
-        raise BodyInvalid(error.message, place=error.place) from error
-    if not isinstance(values, list) or not all(isinstance(value, bytes) for value in values):
-        raise BodyInvalid("the body must be a list of byte strings.", place="body")
-    return values
-
-
-def _blob_name(text: str) -> bytes:
-    try:
-        name = bytes.fromhex(text)
-    except ValueError:
-        name = b""
-    if len(name) != 32 or name.hex() != text:
-        raise BlobMissing("this is not the name of a blob.", remedy="Ask for 64 hex digits.")
-    return name

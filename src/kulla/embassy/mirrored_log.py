@@ -23,6 +23,7 @@ from kulla.embassy.errors import (
     LogSealed,
     MirrorBroken,
     Refused,
+    SealedForAnother,
     SizeConflict,
 )
 from kulla.embassy.packages import Header, Package
@@ -36,6 +37,7 @@ from kulla.embassy.tickets import Tickets
 from kulla.embassy.write_log import put_and_swap, settle
 from kulla.journal import merkle
 from kulla.journal.checkpoints import add_signatures, cosign, parse_decimal
+from kulla.journal.epochs import Succession, parse_succession
 from kulla.journal.errors import JournalError, ProofInvalid, TileMissing
 from kulla.journal.merkle import EMPTY_ROOT, node_hash
 from kulla.journal.notes import NoteSignature, SigningKey, VerifierKey
@@ -77,6 +79,7 @@ class MirroredLog:
             self.mirrored = self._load_mirrored()
             self._progress = _get(store, "progress")
             self.sealed = _get(store, "sealed")
+            self.filled = self._load_filled()
             self.tree = self._load_tree()
         except JournalError as error:
             raise MirrorBroken(
@@ -99,17 +102,22 @@ class MirroredLog:
             return None
         return read_mirror_checkpoint(note, self.key, self._signer.verifier, place="checkpoint")
 
+    def _load_filled(self) -> SignedCheckpoint | None:
+        note = _get(self.store, "filled")
+        return read_signed(note, self.key, place="filled") if note else None
+
     def _load_tree(self) -> Tree:
         size = self.mirrored.checkpoint.size if self.mirrored else 0
         saved = parse_decimal(self._progress.decode("ascii", "replace")) if self._progress else 0
         pending = self.pending.checkpoint if self.pending else None
         if pending is None and (self.mirrored or saved):
             raise ProofInvalid("entries without a pending checkpoint.", place="pending")
-        tree = Tree.load(self.store, max(size, saved))
+        filled = self.filled.checkpoint if self.filled else None
+        tree = Tree.load(self.store, max(size, saved, filled.size if filled else 0))
         _check_edge(tree)
-        if pending and pending.size < tree.size:
+        if pending and pending.size < max(size, saved):
             raise ProofInvalid("more entries than the pending checkpoint has.", place="pending")
-        for known in (pending, self.mirrored and self.mirrored.checkpoint):
+        for known in (pending, self.mirrored and self.mirrored.checkpoint, filled):
             if known and known.size <= tree.size and tree.root_at(known.size) != known.root:
                 raise ProofInvalid("tiles and checkpoint do not fit.", place=f"size {known.size}")
         return tree
@@ -123,6 +131,13 @@ class MirroredLog:
     def mirrored_size(self) -> int:
         """The size of the mirror checkpoint, 0 before there is one."""
         return self.mirrored.checkpoint.size if self.mirrored else 0
+
+    @property
+    def shown(self) -> bytes | None:
+        """The checkpoint that readers are shown: the longer one of what was mirrored and filled."""
+        if self.filled and self.filled.checkpoint.size > self.mirrored_size:
+            return self.filled.note
+        return self.mirrored.note if self.mirrored else None
 
     # add-checkpoint
 
@@ -304,7 +319,7 @@ class MirroredLog:
 
     def settle(self, now_s: float) -> None:
         """Let the store put its write log into files; `now_s` is a clock that never goes back."""
-        state = (self.pending, self.mirrored, self._progress, self.sealed)
+        state = (self.pending, self.mirrored, self._progress, self.sealed, self.filled)
         quiet = state == self._seen_state
         self._seen_state = state
         if state != self._settled_state and (quiet or now_s - self._settled_s >= SETTLE_S):
@@ -322,6 +337,49 @@ class MirroredLog:
             raise LogSealed(self.sealed, place=self.origin)
         if self.superseded:
             raise Refused(403, "the policy names a later log.", place=self.origin)
+
+    def check_seal(self, succession: Succession) -> None:
+        """Raise SealedForAnother where the log is sealed for another succession that still counts.
+
+        `succession` was verified against the pinned policy.
+        """
+        if self.sealed is None or self.superseded:
+            return  # where the policy lists the next log, only that log's succession verifies
+        digest = parse_succession(self.sealed).digest()
+        if digest not in (succession.digest(), *succession.instead):
+            raise SealedForAnother(self.sealed, place=self.origin)
+
+    # a closed log that is filled from others
+
+    def check_fill(self, signed: SignedCheckpoint) -> None:
+        """Raise Refused unless this log is closed and may be filled up to `signed`.
+
+        What is saved here already must be of the same history.
+        """
+        if self.sealed is None and not self.superseded:
+            raise Refused(409, "this log is open: home brings it.", place=self.origin)
+        held = self.contradiction(signed)
+        if held:
+            raise ForkRefused(409, held.note, place=self.origin)
+
+    def fill(self, entries: Sequence[bytes], *, last: bool) -> None:
+        """Append entries of a closed log that were verified against a checkpoint; durable."""
+        objects = self.tree.grow(entries)
+        if not last:  # partial tiles of sizes that no checkpoint has
+            objects = {path: data for path, data in objects.items() if ".p/" not in path}
+        self.store.put(objects)
+
+    def note_filled(self, signed: SignedCheckpoint) -> None:
+        """Show `signed` as what this log holds from now on; our own key signs nothing. Durable.
+
+        Raises MirrorBroken where the entries do not have its root.
+        """
+        goal = signed.checkpoint
+        if goal.size > self.tree.size or self.tree.root_at(goal.size) != goal.root:
+            raise MirrorBroken("what was filled does not have the signed root.", place=self.origin)
+        if self.filled is None or self.filled.checkpoint.size < goal.size:
+            self.store.swap("filled", self.filled.note if self.filled else None, signed.note)
+            self.filled = signed
 
     def seal(self, statement: bytes) -> None:
         """Refuse the log's key from now on, whatever happens; durable on return."""

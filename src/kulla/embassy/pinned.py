@@ -14,6 +14,7 @@ from kulla.journal.policy_file import (
 from kulla.journal.store import TileStore
 
 POLICY: str = "policy"
+VERSIONS: str = "policies/"
 
 
 def read_pinned(desk: TileStore) -> tuple[PolicyFile, bytes]:
@@ -60,8 +61,14 @@ def pin_first(desk: TileStore, data: bytes, mirror_key: VerifierKey) -> PolicyFi
     return policy
 
 
-def move_on(desk: TileStore, old: PolicyFile, old_data: bytes, data: bytes) -> PolicyFile:
-    """Replace the pinned policy by its next version; durable on return. Raises Refused."""
+def move_on(
+    desk: TileStore, old: PolicyFile, old_data: bytes, data: bytes, *, sealed: bool = False
+) -> PolicyFile:
+    """Replace the pinned policy by its next version; durable on return. Raises Refused.
+
+    `sealed`: the newest log is sealed, so the next version must name the log that follows it. All
+    versions are kept, for those who missed some.
+    """
     try:
         new = parse_policy(data, place="policy")
     except JournalError as error:
@@ -71,5 +78,39 @@ def move_on(desk: TileStore, old: PolicyFile, old_data: bytes, data: bytes) -> P
     except JournalError as error:
         status = 409 if new.version != old.version + 1 else 403
         raise Refused(status, str(error)) from error
+    if sealed and len(new.logs) == len(old.logs):
+        raise Refused(409, "a takeover is under way: a change of the policy comes after it.")
+    desk.put({f"{VERSIONS}{old.version}": old_data})
     desk.swap(POLICY, old_data, data)
     return new
+
+
+def version_of(desk: TileStore, version: int) -> bytes | None:
+    """An earlier version that was pinned here, or None."""
+    try:
+        return desk.get(f"{VERSIONS}{version}")
+    except TileMissing:
+        return None
+
+
+def pin_instead(desk: TileStore, data: bytes) -> PolicyFile:
+    """Pin `data` in the place of a policy of the same version that lost: an operator's act.
+
+    Both follow the version that was pinned before, so custodians signed two under one number, and
+    the others hold this one. Durable on return. Raises SettingsInvalid where it is not so.
+    """
+    pinned, pinned_data = read_pinned(desk)
+    before = version_of(desk, pinned.version - 1)
+    try:
+        policy = parse_policy(data, place=POLICY)
+        if before is None or policy.version != pinned.version:
+            raise SettingsInvalid(
+                f"version {policy.version} can't take the place of version {pinned.version} here.",
+                place=POLICY,
+                remedy="Only another policy of the very version that is pinned can.",
+            )
+        verify_successor(parse_policy(before), policy)
+    except JournalError as error:
+        raise SettingsInvalid(f"this policy can't be pinned: {error}", place=POLICY) from error
+    desk.swap(POLICY, pinned_data, data)
+    return policy

@@ -22,6 +22,7 @@ from kulla.embassy.errors import (
     MissingBlobs,
     QuotaFull,
     Refused,
+    SealedForAnother,
     SizeConflict,
 )
 from kulla.journal.checkpoints import parse_decimal
@@ -35,6 +36,7 @@ MIRROR_INFO: Final = "text/x.tlog.mirror-info"
 MISSING_BLOBS: Final = "text/x.kulla.missing-blobs"
 FORK: Final = "text/x.kulla.fork"
 SEALED: Final = "text/x.kulla.sealed"
+SEALED_FOR_ANOTHER: Final = "text/x.kulla.sealed-for-another"
 
 NAMES_LISTED_MAX: Final = 10_000
 _RETRY_AFTER_S: Final = 3600
@@ -84,6 +86,8 @@ def refusal(error: EmbassyError) -> Reply:
             return Reply(error.status, error.held, FORK)
         case LogSealed():
             return Reply(403, error.statement, SEALED)
+        case SealedForAnother():
+            return Reply(409, error.statement, SEALED_FOR_ANOTHER)
         case Refused():
             return Reply(error.status, f"{error.reason}\n".encode())
         case QuotaFull() if error.today:
@@ -109,6 +113,8 @@ def parse_refusal(status: int, media_type: str, body: bytes, *, place: str = "")
         return ForkRefused(status, body, place=place)
     if status == 403 and kind == SEALED:
         return LogSealed(body, place=place)
+    if status == 409 and kind == SEALED_FOR_ANOTHER:
+        return SealedForAnother(body, place=place)
     text = body.decode("utf-8", "replace")
     try:
         if status == 409 and kind == SIZE:

@@ -78,6 +78,7 @@ class EmbassyServer:
                 web.get("/check", self.get_check),
                 web.post("/check", self.post_check),
                 web.get("/{log:[0-9a-f]{64}}/checkpoint", self.get_checkpoint),
+                web.get("/{log:[0-9a-f]{64}}/succession", self.get_succession),
                 web.get("/{log:[0-9a-f]{64}}/{path:tile/.*}", self.get_tile),
             ]
         )
@@ -166,9 +167,14 @@ class EmbassyServer:
 
     # public
 
-    async def get_policy(self, _request: web.Request) -> web.Response:
-        """GET /policy."""
-        return _response(self._mirror.pinned_policy())
+    async def get_policy(self, request: web.Request) -> web.Response:
+        """GET /policy, of an earlier version with ?version=N."""
+        version = request.query.get("version", "")
+        return _response(await self._read(self._mirror.pinned_policy, version))
+
+    async def get_succession(self, request: web.Request) -> web.Response:
+        """GET /<origin hash>/succession."""
+        return _response(self._mirror.succession(request.match_info["log"]))
 
     async def get_checkpoint(self, request: web.Request) -> web.Response:
         """GET /<origin hash>/checkpoint."""

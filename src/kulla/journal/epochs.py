@@ -13,6 +13,7 @@ decided by the policy file: its next version lists one new log, and versions nev
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -52,6 +53,8 @@ _SUCCESSION_LINE: Final = "kulla succession v1"
 _SEALED_LINE: Final = "kulla sealed v1"
 _SUCCESSION_FIELDS: Final = ("tower", "number", "old", "log", "url", "at", "reason")
 _SEALED_FIELDS: Final = ("embassy", "old", "succession", "size", "root")
+_INSTEAD: Final = "instead"
+_INSTEAD_MAX: Final = 16
 _REASON_CHARACTERS_MAX: Final = 500
 
 
@@ -63,6 +66,8 @@ class Succession:
     new_log: the key of the new log (kind 1), whose name is its origin.
     new_url: where the new home will be, or ''.
     reason:  one line for people. at_ms: when it was written, in milliseconds since 1970.
+    instead: digests of successions of the same log that this one takes the place of, because the
+             sites that they were for are lost. An embassy that sealed for one of them seals again.
     """
 
     tower: str
@@ -72,6 +77,7 @@ class Succession:
     new_url: str
     reason: str
     at_ms: int
+    instead: tuple[bytes, ...] = ()
 
     def text(self) -> str:
         """The text that custodians sign. Raises SuccessionInvalid where it would not read back."""
@@ -85,6 +91,8 @@ class Succession:
             self.reason,
         )
         text = _spell(_SUCCESSION_LINE, _SUCCESSION_FIELDS, values)
+        if self.instead:
+            text += f"{_INSTEAD} {' '.join(digest.hex() for digest in self.instead)}\n"
         if _succession_of(text, "") != self:
             raise SuccessionInvalid("these fields do not make a statement that reads back.")
         return text
@@ -179,6 +187,16 @@ def sign_succession(succession: Succession | bytes, keys: Iterable[SigningKey]) 
 def parse_succession(note: bytes, *, place: str = "") -> Succession:
     """Read the note of a succession; verifies no signature. Raises SuccessionInvalid."""
     return _succession_of(_parse_succession_note(note, place).text, place)
+
+
+def parse_succession_text(text: str, *, place: str = "") -> Succession:
+    """Read a statement that nobody signed yet. Raises SuccessionInvalid."""
+    return _succession_of(text, place)
+
+
+def check_follows(succession: Succession, policy: PolicyFile, *, place: str = "") -> None:
+    """Raise SuccessionInvalid unless the statement, signed or not, fits the logs of `policy`."""
+    _check_fits(succession, policy, place)
 
 
 def verify_succession(note: bytes, policy: PolicyFile, *, place: str = "") -> Succession:
@@ -403,6 +421,7 @@ def _parse_succession_note(note: bytes, place: str) -> Note:
 
 
 def _succession_of(text: str, place: str) -> Succession:
+    text, instead = _without_instead(text, place)
     tower, number, old, vkey, url, at, reason = _values(
         text, _SUCCESSION_LINE, _SUCCESSION_FIELDS, place
     )
@@ -415,4 +434,18 @@ def _succession_of(text: str, place: str) -> Succession:
         raise SuccessionInvalid("a new epoch needs a log of its own, and a number.", place=place)
     if " " in tower or " " in url or len(reason) > _REASON_CHARACTERS_MAX:
         raise SuccessionInvalid("a name, a URL or the reason is malformed.", place=place)
-    return Succession(tower, epoch, old, new_log, "" if url == "-" else url, reason, at_ms)
+    url = "" if url == "-" else url
+    return Succession(tower, epoch, old, new_log, url, reason, at_ms, instead)
+
+
+def _without_instead(text: str, place: str) -> tuple[str, tuple[bytes, ...]]:
+    """The text without its last line where that says what it takes the place of; and that."""
+    start = text.removesuffix("\n").rfind("\n") + 1
+    name, _, value = text[start:].removesuffix("\n").partition(" ")
+    if name != _INSTEAD:
+        return text, ()
+    words = value.split(" ")
+    digests = [bytes.fromhex(word) for word in words if re.fullmatch("[0-9a-f]{64}", word)]
+    if len(digests) != len(words) or not len(digests) == len(set(digests)) <= _INSTEAD_MAX:
+        raise SuccessionInvalid("what it takes the place of is malformed.", place=place)
+    return text[:start], tuple(digests)

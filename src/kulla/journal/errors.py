@@ -98,3 +98,7 @@ class StoreFailed(JournalError):
 
     The process that meets this ends: a write that failed once is never repeated on hope.
     """
+
+
+class ProposalInvalid(JournalError):
+    """What custodians should sign, or what one of them answered, is not as it must be."""

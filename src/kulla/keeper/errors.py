@@ -43,3 +43,7 @@ class RecoveryKeyInvalid(KeeperError):
 
 class KeeperFolderInvalid(KeeperError):
     """The keeper's folder is missing, incomplete, in use, or there already."""
+
+
+class ShareInvalid(KeeperError):
+    """A share of the recovery key that can't be read or is false, or too few of them."""

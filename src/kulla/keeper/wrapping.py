@@ -76,6 +76,10 @@ class RecoveryPublic:
         sealed = self._suite.encrypt(encode([subject, key]), self._key, _info(self.key_id))
         return encode([_VERSION, _SUITE_HYBRID, self.key_id, sealed])
 
+    def seal(self, data: bytes, purpose: str) -> bytes:
+        """Any few bytes, sealed so that only the private half opens them, for the same purpose."""
+        return self._suite.encrypt(data, self._key, encode([_VERSION, purpose, self.key_id]))
+
 
 class RecoveryPrivate:
     """The half of the recovery key that stays outside home. Thread-safe."""
@@ -94,6 +98,14 @@ class RecoveryPrivate:
             + x25519.public_key().public_bytes_raw()
         )
         self.key_id = _key_id(self.public)
+
+    def open(self, sealed: bytes, purpose: str) -> bytes:
+        """What RecoveryPublic.seal sealed. Raises BlobBroken."""
+        try:
+            info = encode([_VERSION, purpose, self.key_id])
+            return self._suite.decrypt(sealed, self._key, info)
+        except (InvalidTag, ValueError) as error:
+            raise BlobBroken(f"this is not sealed to this key for '{purpose}'.") from error
 
     def unwrap(self, blob: bytes) -> tuple[str, bytes]:
         """The subject and key in a blob. Raises BlobBroken, whatever `blob` holds."""

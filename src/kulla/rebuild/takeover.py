@@ -12,8 +12,15 @@ from dataclasses import dataclass, replace
 import structlog
 
 from kulla.embassy.client import EmbassyClient
-from kulla.embassy.errors import EmbassyError
-from kulla.journal.epochs import Seal, SealReceipt, Succession, sign_succession, verify_seal
+from kulla.embassy.errors import EmbassyError, SealedForAnother
+from kulla.journal.epochs import (
+    Seal,
+    SealReceipt,
+    Succession,
+    sign_succession,
+    verify_seal,
+    verify_succession,
+)
 from kulla.journal.errors import JournalError
 from kulla.journal.notes import Note, SigningKey, VerifierKey
 from kulla.journal.policy_file import (
@@ -23,6 +30,7 @@ from kulla.journal.policy_file import (
     require_custodians,
     sign_policy,
 )
+from kulla.journal.proposal_words import described
 from kulla.kernel.errors import KullaError
 
 log = structlog.get_logger()
@@ -30,6 +38,10 @@ log = structlog.get_logger()
 
 class TakeoverFailed(KullaError):
     """A takeover can't go on; nothing acknowledged is lost, and the step may be repeated."""
+
+
+class AnotherTakeover(TakeoverFailed):
+    """Another takeover, or a change of the policy, came first: this one has done no harm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +100,48 @@ def bring_up_to_date(
         try:
             pinned = parse_policy(client.policy(), place=name).version
             for version in range(pinned + 1, newest.version + 1):
+                if version not in versions:
+                    versions.update(_asked_for(clients, version))
                 if version in versions:
                     client.set_policy(versions[version])
         except (EmbassyError, JournalError) as error:
             log.warning("policy not brought", embassy=name, error=str(error))
+
+
+def _asked_for(clients: Mapping[str, EmbassyClient], version: int) -> dict[int, bytes]:
+    """An earlier version of the policy, as any embassy that was pinned to it still shows it."""
+    for client in clients.values():
+        try:
+            data = client.policy(version)
+            if parse_policy(data).version == version:
+                return {version: data}
+        except (EmbassyError, JournalError):
+            continue
+    return {}
+
+
+def statement_of(
+    policy: PolicyFile,
+    new_log: VerifierKey,
+    new_url: str,
+    reason: str,
+    at_ms: int,
+    instead: Sequence[bytes] = (),
+) -> Succession:
+    """The statement, not signed yet, that `new_log` follows the policy's current log.
+
+    `instead` are digests of statements for sites that are lost; see epochs.Succession.
+    """
+    return Succession(
+        tower=policy.tower,
+        number=len(policy.logs) + 1,
+        old_origin=policy.current_log.key.name,
+        new_log=new_log,
+        new_url=new_url,
+        reason=reason,
+        at_ms=at_ms,
+        instead=tuple(instead),
+    )
 
 
 def succession_of(
@@ -103,16 +153,20 @@ def succession_of(
     custodians: Sequence[SigningKey],
 ) -> bytes:
     """The signed note by which the custodians let `new_log` follow the policy's current log."""
-    succession = Succession(
-        tower=policy.tower,
-        number=len(policy.logs) + 1,
-        old_origin=policy.current_log.key.name,
-        new_log=new_log,
-        new_url=new_url,
-        reason=reason,
-        at_ms=at_ms,
-    )
-    return sign_succession(succession, custodians)
+    return sign_succession(statement_of(policy, new_log, new_url, reason, at_ms), custodians)
+
+
+def sealed_for(clients: Mapping[str, EmbassyClient], policy: PolicyFile) -> dict[str, Succession]:
+    """What embassies that answer have sealed the policy's current log for, verified, by name."""
+    found: dict[str, Succession] = {}
+    for name, client in clients.items():
+        try:
+            note = client.succession(policy.current_log.key.name)
+            if note is not None:
+                found[name] = verify_succession(note, policy, place=name)
+        except (EmbassyError, JournalError) as error:
+            log.warning("embassy does not say what it sealed for", embassy=name, error=str(error))
+    return found
 
 
 def seal(
@@ -123,20 +177,28 @@ def seal(
 ) -> dict[str, Sealed]:
     """Let every embassy that answers close the old epoch; their seals, verified, by name.
 
-    Raises TakeoverFailed where fewer than n-k+1 did: the old home might still acknowledge.
+    Raises TakeoverFailed where fewer than n-k+1 did: the old home might still acknowledge; and its
+    child AnotherTakeover where that is because another succession was sealed for.
     """
     sealed: dict[str, Sealed] = {}
     faults: list[str] = []
+    others: dict[str, Succession] = {}
     for name, client in clients.items():
         try:
             receipt = SealReceipt.parse(client.seal(note), place=name)
             found = verify_seal(receipt, succession, policy, place=name)
+            if found.embassy == name:
+                sealed[name] = Sealed(found, receipt.checkpoint)
+        except SealedForAnother as error:
+            try:
+                others[name] = verify_succession(error.statement, policy, place=name)
+            except JournalError as why:
+                faults.append(f"{name}: {why}")
         except (EmbassyError, JournalError) as error:
             faults.append(f"{name}: {error}")
-            continue
-        if found.embassy == name:
-            sealed[name] = Sealed(found, receipt.checkpoint)
     need = policy.n - policy.quorum_k + 1
+    if others and not policy.is_quorum(sealed):
+        raise _another(others, sealed, policy)
     if len(sealed) < need:
         raise TakeoverFailed(
             f"{len(sealed)} embassies sealed the old epoch; {need} must, or the old home might "
@@ -146,10 +208,32 @@ def seal(
     return sealed
 
 
+def _another(
+    others: Mapping[str, Succession], sealed: Iterable[str], policy: PolicyFile
+) -> AnotherTakeover:
+    """The refusal of a takeover that can't win any more, or not without the custodians."""
+    said = [f"{name} sealed for {described(what)}" for name, what in sorted(others.items())]
+    mine = ", ".join(sorted(sealed)) or "no embassy"
+    alone = len(set(others.values())) == 1 and policy.is_quorum(others)
+    return AnotherTakeover(
+        f"another takeover was begun: {'; '.join(said)}. For this one sealed {mine}; "
+        f"{policy.quorum_k} must.",
+        remedy=(
+            "Let that one go on and give this one up: it has changed nothing."
+            if alone
+            else "Call the others. Let that one go on and give this one up, which has changed "
+            "nothing; or, where its site is lost, plan anew in an empty folder with --instead."
+        ),
+    )
+
+
 def next_policy(
-    policy: PolicyFile, new_log: VerifierKey, new_url: str, custodians: Sequence[SigningKey]
+    policy: PolicyFile,
+    new_log: VerifierKey,
+    new_url: str,
+    custodians: Sequence[SigningKey] = (),
 ) -> PolicyFile:
-    """The policy's next version, which lists `new_log` last, signed by the custodians."""
+    """The policy's next version, which lists `new_log` last, signed by the custodians given."""
     following = replace(
         policy,
         version=policy.version + 1,
@@ -161,11 +245,41 @@ def next_policy(
     return following
 
 
-def hand_over_policy(clients: Mapping[str, EmbassyClient], policy: PolicyFile) -> list[str]:
+def check_still_next(following: PolicyFile, old: PolicyFile, offered: Iterable[bytes]) -> None:
+    """Raise AnotherTakeover where embassies show another policy of `following`'s version, or later.
+
+    Only one that enough custodians of `old` signed counts.
+    """
+    newest = newest_policy(old, offered)
+    if newest.version < following.version or newest == following:
+        return
+    if [log.key for log in newest.logs[: len(following.logs)]] == [
+        log.key for log in following.logs
+    ]:
+        return  # it came after this very takeover
+    changed = len(newest.logs) == len(old.logs)
+    raise AnotherTakeover(
+        f"version {newest.version} of the policy is in force already: "
+        + ("custodians changed it meanwhile." if changed else "another takeover came first."),
+        remedy="Nothing was changed. Look who is home; if need be, plan anew in an empty folder.",
+    )
+
+
+def hand_over_policy(
+    clients: Mapping[str, EmbassyClient], policy: PolicyFile, sealed: Iterable[str] | None = None
+) -> list[str]:
     """Bring the next policy version to every embassy that answers; their names.
 
-    Raises TakeoverFailed where fewer than a quorum took it: new acts could not be witnessed.
+    `sealed` are those that sealed the old epoch for this takeover: only with a quorum of them can
+    no other takeover come as far, so that two policies never stand against each other. Raises
+    TakeoverFailed where they, or those who took the policy, are fewer than a quorum.
     """
+    if sealed is not None and not policy.is_quorum(names := list(sealed)):
+        raise TakeoverFailed(
+            f"only {', '.join(names)} sealed the old epoch; {policy.quorum_k} must before the "
+            "policy is handed over, and new acts would find no quorum anyway.",
+            remedy="Reach more embassies, then run the same command again.",
+        )
     data = policy.render()
     took: list[str] = []
     faults: list[str] = []

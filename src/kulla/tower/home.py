@@ -78,6 +78,15 @@ class Home:
         return self.folder / "policy"
 
     @property
+    def next_policy_file(self) -> Path:
+        """The policy's next version while home takes it up; see tower.changing."""
+        return self.folder / "policy.next"
+
+    def policy_version(self, version: int) -> Path:
+        """Where an earlier version of the policy is kept."""
+        return self.folder / "policies" / str(version)
+
+    @property
     def logs(self) -> Path:
         """Where the processes' output goes."""
         return self.folder / "logs"

@@ -25,12 +25,11 @@ from kulla.journal.entries import JournalKey
 from kulla.journal.epochs import (
     epoch_opened_data,
     parse_succession,
-    verify_succession,
 )
 from kulla.journal.errors import TileMissing
 from kulla.journal.filestore import FileTileStore
 from kulla.journal.merkle import EMPTY_ROOT
-from kulla.journal.notes import KIND_ED25519, SigningKey, parse_note
+from kulla.journal.notes import SigningKey, parse_note
 from kulla.journal.policy_file import PolicyFile, parse_policy, verify_policy_signatures
 from kulla.kernel.canonical import encode
 from kulla.kernel.edges import SystemClock, SystemEntropy
@@ -42,15 +41,19 @@ from kulla.rebuild.takeover import (
     Sealed,
     TakeoverFailed,
     bring_up_to_date,
+    check_still_next,
     hand_over_policy,
     newest_policy,
-    next_policy,
     seal,
-    succession_of,
 )
 from kulla.registers.sqlite import LiveRows, create_tables, open_registers
 from kulla.services.accounts.authority import Authority
-from kulla.tower.home import DEMO_STAFF, Home, write_missing, write_secret
+from kulla.tower.asking import clients_of as _clients
+from kulla.tower.asking import earlier_versions
+from kulla.tower.asking import offered_by as _offered
+from kulla.tower.asking import read_key as _read_key
+from kulla.tower.custody import Decided, complete_kit, decide, forget_shares, recovery_key
+from kulla.tower.home import DEMO_STAFF, Home, write_missing
 from kulla.tower.services import SERVICES, register_tables
 from kulla.tower.settled import settled_once
 
@@ -67,7 +70,8 @@ log = structlog.get_logger()
 class TakeoverReport:
     """What a takeover did. Sizes count the old epoch's entries; `acts` is all that were replayed.
 
-    tails: embassies that hold more than was adopted; forked: those with another history.
+    tails: embassies that hold more than was adopted; forked: those with another history. signed:
+    the custodians who signed; not_counted: what else was sent, and why it does not count.
     """
 
     epoch: int
@@ -82,6 +86,8 @@ class TakeoverReport:
     keys: int
     seconds: float
     policy: Path
+    signed: tuple[str, ...] = ()
+    not_counted: tuple[str, ...] = ()
 
 
 def first_start(home: Home) -> None:
@@ -116,12 +122,16 @@ def take_over(
     home_folder: Path,
     *,
     port: int,
-    reason: str,
+    reason: str = "",
+    signatures: Sequence[Path] = (),
     progress: Progress = lambda *_: None,
 ) -> TakeoverReport:
     """Make a new home in `home_folder` from the recovery kit and the embassies that answer.
 
-    Raises TakeoverFailed, NotSettled, or what a rebuild raises; then the same call may be repeated.
+    `signatures` are the files that custodians sent for the plan in that folder, or folders of them;
+    `reason` is needed where the kit has the custodians' keys and there is no plan. Raises
+    TakeoverFailed (SignaturesMissing where too few signed), ShareInvalid, NotSettled, or what a
+    rebuild raises; then the same call may be repeated.
     """
     clock = SystemClock()
     start_s = clock.monotonic_s()
@@ -131,8 +141,20 @@ def take_over(
     reader = _read_key(kit / "reader.key")
     with _clients(kit_policy, reader) as clients:
         offered = list(_offered(clients))
-        policy = newest_policy(kit_policy, offered)
-        plan = _decide(home, kit, policy, port, reason, clock.now_ms())
+        plan = decide(
+            home,
+            kit,
+            newest_policy(kit_policy, offered),
+            port=port,
+            reason=reason,
+            given=signatures,
+            clock=clock,
+            entropy=SystemEntropy(),
+        )
+        prepared = (home.folder / "opening").exists()
+        if not prepared:  # else the keys are all at the keeper, and no share is kept here
+            complete_kit(kit, recovery_key(home, kit))
+        check_still_next(plan.new, plan.old, offered)
         bring_up_to_date(clients, plan.old, offered)
         progress("sealing the old epoch", 0, len(clients))
         sealed = seal(clients, plan.note, parse_succession(plan.note), plan.old)
@@ -143,7 +165,7 @@ def take_over(
             home, lambda: settle_log(sources, plan.old, origin, only=list(sealed))
         )
         sources = _best_first(sources, settlement)
-        hand_over_policy(clients, plan.new)
+        hand_over_policy(clients, plan.new, sealed)
         _furnish(home, kit, plan, port)
         keys = _journal_keys(kit)
         plans = plan_history(sources, plan.old, keys, settlement)
@@ -157,10 +179,13 @@ def take_over(
             on_names=lambda found: names.update(dict.fromkeys(found)),
             progress=lambda at: progress("replaying acts", at, end),
         )
-        adopted_keys = _bring_keys(home, kit, sources, list(names), progress)
+        wanted = [] if prepared else list(names)
+        adopted_keys = _bring_keys(home, kit, sources, wanted, progress)
         _keep_checkpoints(home, plan.old, sealed, settlement)
+        _keep_policies(home, plan.new, clients)
     opened = opening_of(plans, plan.note)
     write_missing(home.folder / "opening", encode(epoch_opened_data(opened)))
+    forget_shares(home)
     return TakeoverReport(
         epoch=len(plan.new.logs),
         sealed=tuple(sorted(sealed)),
@@ -174,6 +199,8 @@ def take_over(
         keys=adopted_keys,
         seconds=round(clock.monotonic_s() - start_s, 3),
         policy=home.policy_file,
+        signed=plan.signed,
+        not_counted=plan.faults,
     )
 
 
@@ -225,45 +252,7 @@ def rebuild_for_looking(
     }
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """What this takeover decided once: the policy before and after, the key, the signed note."""
-
-    old: PolicyFile
-    new: PolicyFile
-    key: SigningKey
-    note: bytes
-
-
-def _decide(home: Home, kit: Path, newest: PolicyFile, port: int, reason: str, at_ms: int) -> _Plan:
-    """Take up what an earlier try decided in this folder, or decide now, durably."""
-    folder = home.folder / "takeover"
-    custodians = [_read_key(path) for path in sorted((kit / "custodians").glob("*.key"))]
-    if (folder / "new-policy").exists():
-        old = parse_policy((folder / "old-policy").read_bytes())
-        new = parse_policy((folder / "new-policy").read_bytes())
-        key = _read_key(home.folder / "keys" / "log.key")
-        return _Plan(old, new, key, (folder / "succession").read_bytes())
-    if home.folder.exists() and any(home.folder.iterdir()):
-        raise TakeoverFailed(
-            "the new home's folder is not empty.",
-            place=str(home.folder),
-            remedy="Name an empty one; if an earlier try was cut off here, remove it first.",
-        )
-    origin = f"{newest.tower}/epoch-{len(newest.logs) + 1}"
-    key = SigningKey(origin, KIND_ED25519, SystemEntropy().random_bytes(32))
-    url = f"http://localhost:{port}"
-    note = succession_of(newest, key.verifier, url, reason, at_ms, custodians)
-    verify_succession(note, newest, place="succession")
-    following = next_policy(newest, key.verifier, url, custodians)
-    write_secret(home.folder / "keys" / "log.key", key.secret_text().encode())
-    write_secret(folder / "old-policy", newest.render())
-    write_secret(folder / "succession", note)
-    write_secret(folder / "new-policy", following.render())
-    return _Plan(newest, following, key, note)
-
-
-def _furnish(home: Home, kit: Path, plan: _Plan, port: int) -> None:
+def _furnish(home: Home, kit: Path, plan: Decided, port: int) -> None:
     """Write what a home needs beside registers and journal, from the kit."""
     entropy = SystemEntropy()
     settings = at_port((kit / "home.toml").read_text(encoding="utf-8"), port)
@@ -350,7 +339,7 @@ def _bring_keys(
 
     A key that no source holds leaves its subject's personal fields closed, and nothing else.
     """
-    recovery = (kit / "recovery.key").read_bytes()
+    recovery = recovery_key(home, kit) if names else b""
     found_count = 0
     for start in range(0, len(names), KEYS_AT_ONCE):
         some = names[start : start + KEYS_AT_ONCE]
@@ -410,39 +399,18 @@ def _keep_checkpoints(
             store.swap("checkpoint", kept, by_size[settlement.checkpoint.size])
 
 
+def _keep_policies(home: Home, newest: PolicyFile, clients: Mapping[str, EmbassyClient]) -> None:
+    """Keep all earlier versions: embassies that missed some are brought them one by one."""
+    for version, data in earlier_versions(clients, newest).items():
+        write_missing(home.policy_version(version), data)
+
+
 def _journal_keys(kit: Path) -> dict[bytes, JournalKey]:
     key = JournalKey((kit / "journal.key").read_bytes())
     return {key.key_id: key}
-
-
-def _read_key(path: Path) -> SigningKey:
-    return SigningKey.parse(path.read_text(encoding="utf-8").strip(), place=str(path))
-
-
-@contextmanager
-def _clients(policy: PolicyFile, reader: SigningKey) -> Iterator[dict[str, EmbassyClient]]:
-    clients = {
-        embassy.name: EmbassyClient(
-            embassy.url, name=embassy.name, reader=reader, timeout_s=EMBASSY_TIMEOUT_S
-        )
-        for embassy in policy.embassies
-    }
-    try:
-        yield clients
-    finally:
-        for client in clients.values():
-            client.close()
 
 
 @contextmanager
 def _sources(policy: PolicyFile, reader: SigningKey) -> Iterator[list[HttpSource]]:
     with _clients(policy, reader) as clients:
         yield [HttpSource(client) for client in clients.values()]
-
-
-def _offered(clients: Mapping[str, EmbassyClient]) -> Iterator[bytes]:
-    for client in clients.values():
-        try:
-            yield client.policy()
-        except EmbassyError:
-            continue

@@ -1,0 +1,79 @@
+"""How a site that is not home yet, or a custodian's tool, reaches the embassies of a policy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from kulla.embassy.client import EmbassyClient
+from kulla.embassy.errors import EmbassyError
+from kulla.journal.errors import JournalError
+from kulla.journal.notes import SigningKey
+from kulla.journal.policy_file import PolicyFile, parse_policy
+from kulla.kernel.errors import KullaError
+
+EMBASSY_TIMEOUT_S: Final = 10.0
+
+
+class KeyUnreadable(KullaError):
+    """A file that should hold a signing key is not there, or holds none."""
+
+
+def read_key(path: Path) -> SigningKey:
+    """The secret signing key in a file. Raises KeyUnreadable, which never shows the secret."""
+    try:
+        return SigningKey.parse(path.read_text(encoding="utf-8").strip(), place=str(path))
+    except (OSError, UnicodeDecodeError, JournalError) as error:
+        why = error.message if isinstance(error, JournalError) else type(error).__name__
+        raise KeyUnreadable(
+            f"no key can be read here ({why}).",
+            place=str(path),
+            remedy="Name the file that holds the key, or read it back from paper: kulla kit read.",
+        ) from error
+
+
+@contextmanager
+def clients_of(
+    policy: PolicyFile, reader: SigningKey | None, timeout_s: float = EMBASSY_TIMEOUT_S
+) -> Iterator[dict[str, EmbassyClient]]:
+    """A client of each embassy of the policy, by name; for one thread."""
+    clients = {
+        embassy.name: EmbassyClient(
+            embassy.url, name=embassy.name, reader=reader, timeout_s=timeout_s
+        )
+        for embassy in policy.embassies
+    }
+    try:
+        yield clients
+    finally:
+        for client in clients.values():
+            client.close()
+
+
+def offered_by(clients: Mapping[str, EmbassyClient]) -> Iterator[bytes]:
+    """The policy files that embassies which answer are pinned to."""
+    for client in clients.values():
+        try:
+            yield client.policy()
+        except EmbassyError:
+            continue
+
+
+def earlier_versions(clients: Mapping[str, EmbassyClient], newest: PolicyFile) -> dict[int, bytes]:
+    """The versions of the policy before `newest` that embassies still show, by number.
+
+    Nothing is verified: whoever is brought one takes it only as the next of what he is pinned to.
+    """
+    found: dict[int, bytes] = {}
+    for version in range(1, newest.version):
+        for client in clients.values():
+            try:
+                data = client.policy(version)
+                if parse_policy(data).version == version:
+                    found[version] = data
+                    break
+            except (EmbassyError, JournalError):
+                continue
+    return found
