@@ -33,6 +33,11 @@ from rich.console import Console
     help="Who holds a key that signs policies and takeovers; once for each.",
 )
 @click.option("--custodians-sign", default=2, show_default=True, help="How many must sign.")
+@click.option(
+    "--whole-recovery-key",
+    is_flag=True,
+    help="Put the recovery key into the kit as it is, instead of a share for each custodian.",
+)
 @click.option("--port", default=8000, show_default=True)
 def init(
     home: Path,
@@ -43,9 +48,13 @@ def init(
     quorum: int,
     custodians: tuple[str, ...],
     custodians_sign: int,
+    whole_recovery_key: bool,
     port: int,
 ) -> None:
     """Begin a country: keys, the signed policy file, the folder HOME and the recovery kit.
+
+    Each custodian gets a key that signs and a share of the recovery key: as many of them as must
+    sign can open personal data at a new home, and fewer can't.
 
     Example: kulla init /srv/kulla/home --name sherbime.example.al
     --url https://sherbime.example.al --kit /media/usb/kit
@@ -70,12 +79,15 @@ def init(
         quorum_k=quorum,
         custodians=custodians,
         custodian_threshold=custodians_sign,
+        split_recovery=not whole_recovery_key,
     )
     begin(Home(home), kit, beginning, SystemEntropy())
     if 2 * quorum <= len(embassies) + 1:
         click.echo(f"Note: with {quorum} of {len(embassies)}, no embassy may be lost with home.")
     click.echo(f"Home: {home}\nPolicy file for every embassy: {home / 'policy'}\nKit: {kit}")
-    click.echo("Take the kit off line now, and give each custodian their own key from it.")
+    own = "key" if whole_recovery_key else "key and share"
+    click.echo(f"Take the kit off line now, and give each custodian their own {own} from it.")
+    click.echo(f"On paper too: kulla kit print {kit} PAGES")
 
 
 @click.command()

@@ -48,20 +48,18 @@ from kulla.rebuild.takeover import (
 )
 from kulla.registers.sqlite import LiveRows, create_tables, open_registers
 from kulla.services.accounts.authority import Authority
+from kulla.tower.asking import ask_for_newest, earlier_versions
 from kulla.tower.asking import clients_of as _clients
-from kulla.tower.asking import earlier_versions
-from kulla.tower.asking import offered_by as _offered
 from kulla.tower.asking import read_key as _read_key
 from kulla.tower.custody import Decided, complete_kit, decide, forget_shares, recovery_key
 from kulla.tower.home import DEMO_STAFF, Home, write_missing
+from kulla.tower.kit import CREDENTIALS
 from kulla.tower.services import SERVICES, register_tables
 from kulla.tower.settled import settled_once
 
 Progress = Callable[[str, int, int], None]
 EMBASSY_TIMEOUT_S = 10.0
 KEYS_AT_ONCE = 4000
-CREDENTIALS = ("mail.password", "oidc.secret")
-"""What an operator may have put into the kit after the country began; goes to the home's keys."""
 
 log = structlog.get_logger()
 
@@ -139,21 +137,21 @@ def take_over(
     kit_policy = parse_policy((kit / "policy").read_bytes(), place=str(kit / "policy"))
     verify_policy_signatures(kit_policy)
     reader = _read_key(kit / "reader.key")
-    with _clients(kit_policy, reader) as clients:
-        offered = list(_offered(clients))
-        plan = decide(
-            home,
-            kit,
-            newest_policy(kit_policy, offered),
-            port=port,
-            reason=reason,
-            given=signatures,
-            clock=clock,
-            entropy=SystemEntropy(),
-        )
-        prepared = (home.folder / "opening").exists()
-        if not prepared:  # else the keys are all at the keeper, and no share is kept here
-            complete_kit(kit, recovery_key(home, kit))
+    newest, offered = ask_for_newest(kit_policy, reader)
+    plan = decide(
+        home,
+        kit,
+        newest,
+        port=port,
+        reason=reason,
+        given=signatures,
+        clock=clock,
+        entropy=SystemEntropy(),
+    )
+    prepared = (home.folder / "opening").exists()
+    if not prepared:  # else the keys are all at the keeper, and no share is kept here
+        complete_kit(kit, recovery_key(home, kit))
+    with _clients(plan.old, reader) as clients:
         check_still_next(plan.new, plan.old, offered)
         bring_up_to_date(clients, plan.old, offered)
         progress("sealing the old epoch", 0, len(clients))
@@ -221,11 +219,16 @@ def rebuild_for_looking(
     kit_policy = parse_policy((kit / "policy").read_bytes(), place=str(kit / "policy"))
     verify_policy_signatures(kit_policy)
     keys = _journal_keys(kit)
-    with _clients(kit_policy, _read_key(kit / "reader.key")) as clients:
+    reader = _read_key(kit / "reader.key")
+    if folders:
+        shown = [FolderSource(name, path).policy() for name, path in folders.items()]
+        policy = newest_policy(kit_policy, [data for data in shown if data])
+    else:
+        policy, _ = ask_for_newest(kit_policy, reader)
+    with _clients(policy, reader) as clients:
         sources: list[Source] = [FolderSource(name, path) for name, path in folders.items()]
         if not folders:
             sources = [HttpSource(client) for client in clients.values()]
-        policy = newest_policy(kit_policy, [] if folders else _offered(clients))
         newest = settle_log(sources, policy, policy.current_log.key.name)
         if newest.checkpoint.size == 0 and len(policy.logs) > 1:
             newest = settle_log(sources, policy, policy.logs[-2].key.name)
