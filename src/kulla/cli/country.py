@@ -101,18 +101,26 @@ def init(
 @click.option(
     "--embassy-port", default=8101, show_default=True, help="The first of the demo's four ports."
 )
-def up(home: Path | None, demo: Path | None, port: int, embassy_port: int) -> None:
+@click.option(
+    "--moved",
+    is_flag=True,
+    help="HOME was moved or restored here, and no other copy of it will ever run again.",
+)
+def up(home: Path | None, demo: Path | None, port: int, embassy_port: int, moved: bool) -> None:
     """Start a tower and mind its processes until Ctrl-C.
 
     Example: kulla up --demo demo
     """
     from kulla.tower.home import Home
     from kulla.tower.logs import set_up_logs
+    from kulla.tower.place import note_moved
     from kulla.tower.up import DemoPlan, Tower, demo_tower, found_demo
 
     if (home is None) == (demo is None):
         raise click.UsageError("Name either a HOME or --demo FOLDER.")
     set_up_logs("minder")
+    if moved and home is not None:
+        note_moved(Home(home))
     console = Console(stderr=True)
     plan = DemoPlan(demo, port=port, embassy_port=embassy_port) if demo else None
     tower = demo_tower(plan) if plan else Tower(Home(home or Path()), (home or Path()) / "logs")

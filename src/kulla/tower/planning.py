@@ -5,13 +5,13 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
-from kulla.journal.policy_file import parse_policy, verify_policy_signatures
 from kulla.journal.proposals import Proposal
 from kulla.kernel.edges import SystemClock, SystemEntropy
 from kulla.rebuild.takeover import TakeoverFailed
 from kulla.tower.asking import ask_for_newest, clients_of, offered_by, read_key
 from kulla.tower.custody import plan_takeover
 from kulla.tower.home import Home
+from kulla.tower.kit import kit_policy
 
 
 def make_plan(
@@ -22,11 +22,9 @@ def make_plan(
     `url` None: the portal's address as the kit's home.toml has it. Raises TakeoverFailed, also
     where so few embassies answer that none of them needs to know the newest policy.
     """
-    kit_policy = parse_policy((kit / "policy").read_bytes(), place=str(kit / "policy"))
-    verify_policy_signatures(kit_policy)
     address = url if url is not None else _public_url(kit)
     reader = read_key(kit / "reader.key")
-    newest, _ = ask_for_newest(kit_policy, reader)
+    newest, _ = ask_for_newest(kit_policy(kit), reader)
     need = newest.n - newest.quorum_k + 1
     with clients_of(newest, reader) as clients:
         answering = len(list(offered_by(clients)))

@@ -33,6 +33,7 @@ from kulla.scribe.stream import Stream
 from kulla.services.accounts.authority import Authority, origins_of
 from kulla.tower.garbage import look_for_garbage_seldom
 from kulla.tower.home import Home
+from kulla.tower.place import check_place
 from kulla.tower.services import SERVICES, register_tables
 from kulla.tower.still_home import ASK_TIMEOUT_S, TooFewAnswers, ask_whether_home
 from kulla.tower.witnesses import Witnesses
@@ -171,16 +172,13 @@ def serve(home: Home, ready: Callable[[str], None]) -> None:
         delivery = Delivery(client, embassy.key, journal, blobs, stream, home.policy_bytes())
         couriers.append(_courier(name, delivery, process.notifier()))
     ready(f"position {parts.base + journal.size}")
-    process.wait_for(
-        lambda: ask_whether_home(
-            policy,
-            journal.size,
-            journal.root_at,
-            parts.client,
-            taking_up=witnesses.policies[-1],
-        ),
-        TooFewAnswers,
-    )
+
+    def check() -> None:
+        root_at, taking_up = journal.root_at, witnesses.policies[-1]
+        ask_whether_home(policy, journal.size, root_at, parts.client, taking_up=taking_up)
+        check_place(home)
+
+    process.wait_for(check, TooFewAnswers)
     for courier in couriers:
         courier.start()
     look_for_garbage_seldom()
