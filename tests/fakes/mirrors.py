@@ -27,7 +27,16 @@ from kulla.journal.simulated import SimulatedTileStore
 class MirrorInProcess:
     """One embassy; also the transport of the clients that reach it."""
 
-    def __init__(self, tower: MadeUpTower, name: str, folder: Path, clock: HandClock) -> None:
+    def __init__(
+        self,
+        tower: MadeUpTower,
+        name: str,
+        folder: Path,
+        clock: HandClock,
+        *,
+        policy: bytes = b"",
+    ) -> None:
+        """`policy`: the one that its operator pins first, the tower's own if absent."""
         self.name = name
         self.clock = clock
         self.down = False
@@ -41,7 +50,7 @@ class MirrorInProcess:
         )
         self._blobs = SqliteBlobs(folder / f"{name}.sqlite")
         desk = self.store("desk")
-        pin_first(desk, tower.policy.render(), tower.mirror_keys[name].verifier)
+        pin_first(desk, policy or tower.policy.render(), tower.mirror_keys[name].verifier)
         self.mirror = self._open()
 
     def store(self, name: str) -> SimulatedTileStore:
@@ -96,6 +105,6 @@ class MirrorInProcess:
             shown, version = self.shown_policy, path.partition("version=")[2]
             return Reply(200, shown, "text/plain") if shown else mirror.pinned_policy(version)
         log_hash, _, rest = path.removeprefix("/").partition("/")
-        if rest == "succession":
-            return mirror.succession(log_hash)
+        if rest in ("succession", "filled"):
+            return mirror.succession(log_hash) if rest[0] == "s" else mirror.filled(log_hash)
         return mirror.checkpoint(log_hash) if rest == "checkpoint" else mirror.tile(log_hash, rest)

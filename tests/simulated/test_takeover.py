@@ -241,7 +241,7 @@ def test_an_embassy_that_was_away_learns_of_the_new_log_from_its_home(home: Home
     home.embassies[LOST].down = False
     key = home.tower.mirror_keys[LOST].verifier
     policy = taking.following.render()
-    delivery = Delivery(home.embassies[LOST].client(), key, taking.journal, home, policy=policy)
+    delivery = Delivery(home.embassies[LOST].client(), key, taking.journal, home, policies=[policy])
     with pytest.raises(EmbassyError):
         delivery.bring(home_round(taking))
     assert delivery.bring(home_round(taking)).name.startswith("embassy-3")

@@ -33,6 +33,11 @@ from rich.console import Console
     help="Who holds a key that signs policies and takeovers; once for each.",
 )
 @click.option("--custodians-sign", default=2, show_default=True, help="How many must sign.")
+@click.option(
+    "--whole-recovery-key",
+    is_flag=True,
+    help="Put the recovery key into the kit as it is, instead of a share for each custodian.",
+)
 @click.option("--port", default=8000, show_default=True)
 def init(
     home: Path,
@@ -43,9 +48,13 @@ def init(
     quorum: int,
     custodians: tuple[str, ...],
     custodians_sign: int,
+    whole_recovery_key: bool,
     port: int,
 ) -> None:
     """Begin a country: keys, the signed policy file, the folder HOME and the recovery kit.
+
+    Each custodian gets a key that signs and a share of the recovery key: as many of them as must
+    sign can open personal data at a new home, and fewer can't.
 
     Example: kulla init /srv/kulla/home --name sherbime.example.al
     --url https://sherbime.example.al --kit /media/usb/kit
@@ -70,12 +79,15 @@ def init(
         quorum_k=quorum,
         custodians=custodians,
         custodian_threshold=custodians_sign,
+        split_recovery=not whole_recovery_key,
     )
     begin(Home(home), kit, beginning, SystemEntropy())
     if 2 * quorum <= len(embassies) + 1:
         click.echo(f"Note: with {quorum} of {len(embassies)}, no embassy may be lost with home.")
     click.echo(f"Home: {home}\nPolicy file for every embassy: {home / 'policy'}\nKit: {kit}")
-    click.echo("Take the kit off line now, and give each custodian their own key from it.")
+    own = "key" if whole_recovery_key else "key and share"
+    click.echo(f"Take the kit off line now, and give each custodian their own {own} from it.")
+    click.echo(f"On paper too: kulla kit print {kit} PAGES")
 
 
 @click.command()
@@ -89,18 +101,26 @@ def init(
 @click.option(
     "--embassy-port", default=8101, show_default=True, help="The first of the demo's four ports."
 )
-def up(home: Path | None, demo: Path | None, port: int, embassy_port: int) -> None:
+@click.option(
+    "--moved",
+    is_flag=True,
+    help="HOME was moved or restored here, and no other copy of it will ever run again.",
+)
+def up(home: Path | None, demo: Path | None, port: int, embassy_port: int, moved: bool) -> None:
     """Start a tower and mind its processes until Ctrl-C.
 
     Example: kulla up --demo demo
     """
     from kulla.tower.home import Home
     from kulla.tower.logs import set_up_logs
+    from kulla.tower.place import note_moved
     from kulla.tower.up import DemoPlan, Tower, demo_tower, found_demo
 
     if (home is None) == (demo is None):
         raise click.UsageError("Name either a HOME or --demo FOLDER.")
     set_up_logs("minder")
+    if moved and home is not None:
+        note_moved(Home(home))
     console = Console(stderr=True)
     plan = DemoPlan(demo, port=port, embassy_port=embassy_port) if demo else None
     tower = demo_tower(plan) if plan else Tower(Home(home or Path()), (home or Path()) / "logs")

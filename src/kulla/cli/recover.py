@@ -104,8 +104,10 @@ def takeover_plan(
 
     Example: kulla takeover plan new-home --kit kit --reason 'home was wiped on 15 July'
     """
+    from kulla.tower.logs import set_up_logs
     from kulla.tower.planning import make_plan
 
+    set_up_logs("takeover")
     proposal = make_plan(home, kit, reason=reason, url=url, instead=instead)
     out = out or Path("takeover.plan")
     out.write_bytes(proposal.render())
@@ -160,8 +162,10 @@ def takeover_run(
     Example: kulla takeover run new-home --kit kit --signatures arta.signature
     --signatures besa.signature
     """
+    from kulla.tower.logs import set_up_logs
     from kulla.tower.recover import take_over
 
+    set_up_logs("takeover")
     with _bars() as bars:
         report = take_over(
             kit, home, port=port, reason=reason, signatures=signatures, progress=_shown(bars)

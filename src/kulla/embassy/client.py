@@ -238,8 +238,15 @@ class EmbassyClient:
 
     def succession(self, origin: str) -> bytes | None:
         """What the embassy sealed a log for, as custodians signed it; None where it did not."""
+        return self._get_if_there(f"/{origin_hash(origin)}/succession")
+
+    def filled(self, origin: str) -> bytes | None:
+        """The checkpoint up to which others filled a closed log there, or None; verify it."""
+        return self._get_if_there(f"/{origin_hash(origin)}/filled")
+
+    def _get_if_there(self, path: str) -> bytes | None:
         try:
-            return self._get(f"/{origin_hash(origin)}/succession")
+            return self._get(path)
         except Refused as error:
             if error.status == 404:
                 return None

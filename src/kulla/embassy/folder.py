@@ -24,11 +24,11 @@ from typing import Any, Final
 from kulla.embassy.blobs import SqliteBlobs
 from kulla.embassy.errors import SettingsInvalid
 from kulla.embassy.mirror import Identity, Mirror, Stores, origin_hash
-from kulla.embassy.pinned import pin_first
+from kulla.embassy.pinned import POLICY, VERSIONS, pin_first, pin_instead
 from kulla.embassy.quota import Limits
 from kulla.embassy.tickets import KEY_BYTES
 from kulla.embassy.write_log import LOG_NAME, LoggedTileStore
-from kulla.journal.errors import JournalError, StoreConflict
+from kulla.journal.errors import JournalError, StoreConflict, StoreFailed, TileMissing
 from kulla.journal.filestore import FileTileStore
 from kulla.journal.notes import (
     KIND_COSIGNATURE,
@@ -163,6 +163,24 @@ def read_log(folder: Path, origin: str) -> LoggedTileStore:
     The embassy must not be running. Raises StoreFailed where it never mirrored this log.
     """
     return LoggedTileStore(folder / _LOGS / origin_hash(origin), read_only=True)
+
+
+def read_policy(folder: Path, version: int | None = None) -> bytes | None:
+    """The policy that is pinned, or an earlier version; None where there is none. Reads only."""
+    try:
+        desk = FileTileStore(folder / _DESK, read_only=True)
+        return desk.get(POLICY if version is None else f"{VERSIONS}{version}")
+    except (StoreFailed, TileMissing):
+        return None
+
+
+def pin_other(folder: Path, policy: bytes) -> PolicyFile:
+    """Pin `policy` in the place of one of the same version that lost; see pinned.pin_instead.
+
+    The embassy must not be serving. Raises SettingsInvalid, or StoreConflict where it serves.
+    """
+    with FileTileStore(folder / _DESK, create=True) as desk:
+        return pin_instead(desk, policy)
 
 
 def read_blobs(folder: Path) -> SqliteBlobs:

@@ -397,12 +397,19 @@ class Mirror:
     def checkpoint(self, log_hash: str) -> Reply:
         """GET /<origin hash>/checkpoint: the mirror checkpoint, with our cosignature.
 
-        Of a closed log that was filled from others, the checkpoint that those others cosigned.
+        Of a closed log that we never cosigned, the one that we were filled with (see `filled`).
         """
         log = self._by_hash.get(log_hash)
         if log is None or log.shown is None:
             return refusal(Refused(404, "this embassy has cosigned no such log."))
         return Reply(200, log.shown, TEXT, _FRESH)
+
+    def filled(self, log_hash: str) -> Reply:
+        """GET /<origin hash>/filled: how far others filled a closed log, as they cosigned it."""
+        log = self._by_hash.get(log_hash)
+        if log is None or log.filled is None:
+            return refusal(Refused(404, "no other embassy filled such a log here."))
+        return Reply(200, log.filled.note, TEXT, _FRESH)
 
     def tile(self, log_hash: str, path: str) -> Reply:
         """GET /<origin hash>/tile/...: a hash tile or an entry bundle."""
@@ -447,7 +454,7 @@ class Mirror:
                 "pending": log.pending.checkpoint.size if log.pending else 0,
                 "next_entry": log.next_entry,
                 "sealed": log.sealed is not None,
-                "filled": log.filled.checkpoint.size if log.filled else 0,
+                "filled": log.filled_size,
             }
             for log in list(self._logs.values())
         ]

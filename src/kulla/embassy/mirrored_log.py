@@ -133,11 +133,15 @@ class MirroredLog:
         return self.mirrored.checkpoint.size if self.mirrored else 0
 
     @property
+    def filled_size(self) -> int:
+        """How far others filled this log after it was closed; 0 where they did not."""
+        return self.filled.checkpoint.size if self.filled else 0
+
+    @property
     def shown(self) -> bytes | None:
-        """The checkpoint that readers are shown: the longer one of what was mirrored and filled."""
-        if self.filled and self.filled.checkpoint.size > self.mirrored_size:
-            return self.filled.note
-        return self.mirrored.note if self.mirrored else None
+        """The checkpoint that readers are shown: ours, or where there is none what was filled."""
+        found = self.mirrored or self.filled
+        return found.note if found else None
 
     # add-checkpoint
 
@@ -377,7 +381,8 @@ class MirroredLog:
         goal = signed.checkpoint
         if goal.size > self.tree.size or self.tree.root_at(goal.size) != goal.root:
             raise MirrorBroken("what was filled does not have the signed root.", place=self.origin)
-        if self.filled is None or self.filled.checkpoint.size < goal.size:
+        before = self.filled.checkpoint.size if self.filled else self.mirrored_size
+        if before < goal.size:
             self.store.swap("filled", self.filled.note if self.filled else None, signed.note)
             self.filled = signed
 

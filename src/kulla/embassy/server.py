@@ -12,8 +12,10 @@ import contextlib
 import gc
 import os
 import signal
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple, ParamSpec, TypeVar
 
@@ -78,6 +80,7 @@ class EmbassyServer:
                 web.get("/check", self.get_check),
                 web.post("/check", self.post_check),
                 web.get("/{log:[0-9a-f]{64}}/checkpoint", self.get_checkpoint),
+                web.get("/{log:[0-9a-f]{64}}/filled", self.get_filled),
                 web.get("/{log:[0-9a-f]{64}}/succession", self.get_succession),
                 web.get("/{log:[0-9a-f]{64}}/{path:tile/.*}", self.get_tile),
             ]
@@ -180,6 +183,10 @@ class EmbassyServer:
         """GET /<origin hash>/checkpoint."""
         return _response(self._mirror.checkpoint(request.match_info["log"]))
 
+    async def get_filled(self, request: web.Request) -> web.Response:
+        """GET /<origin hash>/filled."""
+        return _response(self._mirror.filled(request.match_info["log"]))
+
     async def get_health(self, _request: web.Request) -> web.Response:
         """GET /healthz."""
         return web.json_response(self._mirror.health(), headers={"Cache-Control": "no-store"})
@@ -277,13 +284,22 @@ class EmbassyServer:
         return await asyncio.get_running_loop().run_in_executor(self._pool, run)
 
 
-def serve(folder: Path, *, ready: Callable[[str], None] | None = None) -> None:
+def serve(
+    folder: Path,
+    *,
+    ready: Callable[[str], None] | None = None,
+    beside: Callable[[Mirror], None] | None = None,
+) -> None:
     """Serve the embassy of `folder` until SIGTERM or SIGINT, then end cleanly.
 
-    `ready` is told the base URL once it listens. Raises what `folder.open_embassy` raises, and
-    OSError where the address is taken.
+    `ready` is told the base URL once it listens. `beside` runs in a thread of its own meanwhile;
+    what the mirror can't go on after ends the process there too. Raises what `folder.open_embassy`
+    raises, and OSError where the address is taken.
     """
     with open_embassy(folder, SystemClock()) as embassy:
+        if beside:
+            work = partial(_run_beside, beside, embassy.mirror)
+            threading.Thread(target=work, name="beside", daemon=True).start()
         asyncio.run(_serve(embassy, ready))
 
 
@@ -385,6 +401,13 @@ def _busy() -> web.Response:
 
 def _text_bytes(value: object) -> bytes:
     return value.encode("utf-8", "replace") if isinstance(value, str) else b""
+
+
+def _run_beside(beside: Callable[[Mirror], None], mirror: Mirror) -> None:
+    try:
+        beside(mirror)
+    except Exception as error:
+        _end_process(error)
 
 
 def _end_process(error: Exception) -> None:

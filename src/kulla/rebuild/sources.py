@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol, runtime_checkable
 
 from kulla.embassy.blobs import SqliteBlobs
 from kulla.embassy.client import EmbassyClient
 from kulla.embassy.errors import BlobMissing, EmbassyError, Refused
-from kulla.embassy.folder import blobs_path, read_log
+from kulla.embassy.folder import blobs_path, read_log, read_policy
 from kulla.embassy.write_log import LoggedTileStore
 from kulla.journal.checkpoints import parse_checkpoint
 from kulla.journal.errors import JournalError, StoreFailed, TileMissing
@@ -43,6 +43,19 @@ class Source(Protocol):
 
     def blobs(self, names: Iterable[bytes]) -> Iterator[tuple[bytes, bytes | None]]:
         """(name, blob or None) for each name, each blob checked against its name."""
+        ...
+
+
+@runtime_checkable
+class FillableSource(Source, Protocol):
+    """A source that an embassy's closed logs can be filled from."""
+
+    def filled(self, origin: str) -> bytes | None:
+        """The checkpoint up to which this one was filled by others, or None; verify it."""
+        ...
+
+    def policy(self, version: int | None = None) -> bytes | None:
+        """The policy that is pinned there, or an earlier version; None where it has none."""
         ...
 
 
@@ -103,6 +116,19 @@ class HttpSource:
                 return None
             raise
 
+    def filled(self, origin: str) -> bytes | None:
+        """See FillableSource."""
+        return self.client.filled(origin)
+
+    def policy(self, version: int | None = None) -> bytes | None:
+        """See FillableSource."""
+        try:
+            return self.client.policy(version)
+        except Refused as error:
+            if error.status == 404:
+                return None
+            raise
+
     def tiles(self, origin: str) -> TileStore:
         """See Source."""
         return EmbassyTiles(self.client, origin)
@@ -124,8 +150,21 @@ class FolderSource:
         """See Source."""
         try:
             return self.tiles(origin).get("checkpoint")
+        except TileMissing:
+            return self.filled(origin)
+        except StoreFailed:
+            return None
+
+    def filled(self, origin: str) -> bytes | None:
+        """See FillableSource."""
+        try:
+            return self.tiles(origin).get("filled")
         except (TileMissing, StoreFailed):
             return None
+
+    def policy(self, version: int | None = None) -> bytes | None:
+        """See FillableSource."""
+        return read_policy(self._folder, version)
 
     def tiles(self, origin: str) -> TileStore:
         """See Source."""
@@ -193,12 +232,20 @@ class AheadTiles:
 
 def tiles_of(source: Source, origin: str) -> TileStore:
     """The tiles of a log at a source, at every size up to its own. Nothing is verified."""
+    return AheadTiles(source.tiles(origin), max(_sizes(source, origin), default=0))
+
+
+def _sizes(source: Source, origin: str) -> Iterator[int]:
+    """How far a source says that it holds a log: what it mirrored, and what it was filled with."""
     try:
-        note = source.checkpoint(origin)
-        size = parse_checkpoint(parse_note(note).text).size if note else 0
+        notes = [source.checkpoint(origin)]
+        if isinstance(source, FillableSource):
+            notes.append(source.filled(origin))
+        for note in notes:
+            if note:
+                yield parse_checkpoint(parse_note(note).text).size
     except (EmbassyError, JournalError):
-        size = 0
-    return AheadTiles(source.tiles(origin), size)
+        return
 
 
 def described(store: TileStore) -> dict[str, Value] | None:

@@ -36,6 +36,7 @@ from kulla.journal.notes import (
     parse_note,
     parse_signature_lines,
 )
+from kulla.journal.policy_file import parse_policy
 from kulla.scribe.log import Log, Round
 from kulla.scribe.stream import Stream
 
@@ -59,9 +60,9 @@ class Blobs(Protocol):
 class Delivery:
     """The steps that bring one embassy to a round's size; remembers where the embassy stands.
 
-    With a `stream` rounds may be under way there; without one each is brought by itself. `policy`
-    is home's policy file: an embassy that was away during the takeover learns from it that this
-    log is the one that counts now.
+    With a `stream` rounds may be under way there; without one each is brought by itself. `policies`
+    are the versions of the policy that home has, the oldest first: an embassy that was away during
+    a takeover, or several, learns from them which log is the one that counts now.
     """
 
     def __init__(
@@ -71,10 +72,10 @@ class Delivery:
         journal: Log,
         blobs: Blobs,
         stream: Stream | None = None,
-        policy: bytes = b"",
+        policies: Sequence[bytes] = (),
     ) -> None:
         self._client = client
-        self._policy = policy
+        self._policies = {parse_policy(data).version: data for data in policies}
         self._mirror_key = mirror_key
         self._journal = journal
         self._blobs = blobs
@@ -114,15 +115,28 @@ class Delivery:
             )
         except Refused as error:
             self._forget()
-            if error.status == 404 and self._policy:
+            if error.status == 404 and self._policies:
                 # It names no such log; the next try shows whether it does now.
-                self._client.set_policy(self._policy)
+                self._bring_policies()
             raise
         except EmbassyError:
             self._forget()
             raise
         self._level = parcel.size
         return cosignature
+
+    def _bring_policies(self) -> None:
+        """The versions after the one that the embassy is pinned to, one by one, as it takes them.
+
+        Those that home never had come from other embassies: kulla embassy fill.
+        """
+        try:
+            pinned = parse_policy(self._client.policy(), place=self._client.name).version
+        except JournalError as error:
+            raise AnswerInvalid(error.message, place=self._client.name) from error
+        for version in sorted(self._policies):
+            if version > pinned:
+                self._client.set_policy(self._policies[version])
 
     def send_on(self, parcel: Round) -> bool:
         """Send a round behind those under way; False where it has to be brought (`bring`).

@@ -84,7 +84,16 @@ class ScribeProcess:
         clock: Clock,
         is_quorum: Callable[[set[str]], bool],
         pace: Pace = Pace(),
+        *,
+        policies: Sequence[int] = (),
+        outdated: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`policies`: versions that witnesses are counted by, for who asks how it is.
+
+        `outdated` is asked each second; once it is True, `run` ends, to be started anew.
+        """
+        self._policies = list(policies)
+        self._outdated = outdated
         self._scribe = scribe
         self._receipts = receipts
         self._clock = clock
@@ -122,6 +131,7 @@ class ScribeProcess:
                     next_s, warned = self._clock.monotonic_s() + _WAIT_AGAIN_S, True
             self._scribe.quorum_reachable(False)
             self._tell_news()
+            self._stop_if_outdated()
             asked: list[tuple[Token, Command]] = []
             self._listen(asked, _WAIT_S)
             for token, _ in asked:
@@ -153,11 +163,17 @@ class ScribeProcess:
                 round_s, moved = now_s, True
             if now_s - news_s >= _NEWS_EVERY_S:
                 self._scribe.keep_checkpoint()
+                self._stop_if_outdated()
             if moved or now_s - news_s >= _NEWS_EVERY_S:
                 self._publish(now_s)
                 news_s = now_s
         self._scribe.keep_checkpoint()
         self._door.close()
+
+    def _stop_if_outdated(self) -> None:
+        if self._outdated():
+            log.warning("the policy changed: the scribe ends, to be started anew")
+            self._stopping = True
 
     def _may_start(self, now_s: float, round_s: float) -> bool:
         if not self._scribe.may_take:
@@ -221,6 +237,7 @@ class ScribeProcess:
                         "witnessing": witnessing_map(self._scribe.witnessing()),
                         "reachable": sorted(self._reachable),
                         "set_aside": dict(self._scribe.set_aside),
+                        "policies": self._policies,
                     },
                 )
             case _:

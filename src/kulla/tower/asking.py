@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -11,8 +11,9 @@ from kulla.embassy.client import EmbassyClient
 from kulla.embassy.errors import EmbassyError
 from kulla.journal.errors import JournalError
 from kulla.journal.notes import SigningKey
-from kulla.journal.policy_file import PolicyFile, parse_policy
+from kulla.journal.policy_file import PolicyFile, parse_policy, verify_successor
 from kulla.kernel.errors import KullaError
+from kulla.rebuild.takeover import newest_policy
 
 EMBASSY_TIMEOUT_S: Final = 10.0
 
@@ -59,6 +60,49 @@ def offered_by(clients: Mapping[str, EmbassyClient]) -> Iterator[bytes]:
             yield client.policy()
         except EmbassyError:
             continue
+
+
+def ask_for_newest(
+    trusted: PolicyFile, reader: SigningKey | None
+) -> tuple[PolicyFile, list[bytes]]:
+    """The newest policy that embassies show and `trusted` vouches for; all that they showed.
+
+    A later version counts where enough custodians of the trusted one signed it, or where it follows
+    version by version; its embassies are then asked too.
+    """
+    newest, offered = trusted, list[bytes]()
+    while True:
+        with clients_of(newest, reader) as clients:
+            offered += offered_by(clients)
+            found = newest_policy(newest, offered)
+            while following := _next_version(found, clients, offered):
+                found = following
+        if found == newest:
+            return newest, offered
+        newest = found
+
+
+def _next_version(
+    known: PolicyFile, clients: Mapping[str, EmbassyClient], offered: Sequence[bytes]
+) -> PolicyFile | None:
+    """The version after `known` as embassies show it, signed by the custodians of both."""
+    if all(_version(data) <= known.version for data in offered):
+        return None
+    for client in clients.values():
+        try:
+            following = parse_policy(client.policy(known.version + 1))
+            verify_successor(known, following)
+        except (EmbassyError, JournalError):
+            continue
+        return following
+    return None
+
+
+def _version(data: bytes) -> int:
+    try:
+        return parse_policy(data).version
+    except JournalError:
+        return 0
 
 
 def earlier_versions(clients: Mapping[str, EmbassyClient], newest: PolicyFile) -> dict[int, bytes]:

@@ -28,7 +28,7 @@ from kulla.journal.proposals import (
     sign_proposal,
 )
 from kulla.keeper.errors import BlobBroken, ShareInvalid
-from kulla.keeper.shares import Share, recovery_key_of
+from kulla.keeper.shares import Share, recovery_key_of, share_recovery_key
 from kulla.keeper.wrapping import RecoveryPrivate, RecoveryPublic, new_recovery_key
 from kulla.kernel.edges import Clock, Entropy
 from kulla.rebuild.takeover import TakeoverFailed, next_policy, sealed_for, statement_of
@@ -36,6 +36,9 @@ from kulla.tower.asking import read_key
 from kulla.tower.home import Home, write_missing, write_secret
 
 PLAN: Final = "plan"
+RECOVERY_KEY: Final = "recovery.key"
+SHARES: Final = "shares"
+"""In a kit: how many shares of the recovery key there are, and who holds them."""
 SHARE_PURPOSE: Final = "kulla share for a takeover"
 ORIGIN_DIGITS: Final = 8
 
@@ -252,8 +255,8 @@ def recovery_key(home: Home, kit: Path) -> bytes:
     Shares come sealed with signatures, or lie as files in the kit (`*.share`, also in its folder
     custodians). Raises ShareInvalid, saying how many are missing.
     """
-    if (kit / "recovery.key").exists():
-        return (kit / "recovery.key").read_bytes()
+    if (kit / RECOVERY_KEY).exists():
+        return (kit / RECOVERY_KEY).read_bytes()
     shares: list[Share] = []
     faults: list[str] = []
     for path in sorted([*kit.glob("*.share"), *kit.glob("custodians/*.share")]):
@@ -283,6 +286,22 @@ def _sent_shares(home: Home, faults: list[str]) -> Iterator[Share]:
             yield Share.parse(opened.decode("utf-8", "replace"), place=f"{who.name}'s share")
         except (BlobBroken, ShareInvalid) as error:
             faults.append(f"{who.name}: {error}")
+
+
+def share_out(
+    kit: Path, private: bytes, holders: Sequence[str], needed: int, entropy: Entropy
+) -> None:
+    """Write a share of the recovery key for each holder into the kit's folder custodians.
+
+    And beside it a list of them, which is no secret. Raises ShareInvalid, or FileExistsError where
+    there are shares already.
+    """
+    shares = share_recovery_key(private, holders, needed, entropy)
+    for share in shares:
+        write_secret(kit / "custodians" / f"{share.holder}.share", share.text().encode())
+    lines = [f"key {shares[0].key_id.hex()}", f"needed {needed}"]
+    lines += [f"holder {share.holder}" for share in shares]
+    write_secret(kit / SHARES, "".join(f"{line}\n" for line in lines).encode())
 
 
 def sealed_share(proposal: Proposal, share: Share) -> bytes:

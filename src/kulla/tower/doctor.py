@@ -206,12 +206,12 @@ def _small_files(folder: Path, depth: int = 6) -> Iterator[Path]:
         if path.is_dir():
             if path.name not in _SKIPPED:
                 yield from _small_files(path, depth - 1)
-        elif path.suffix == ".key":
+        elif path.suffix in (".key", ".share"):
             yield path
 
 
 def _is_custodians(path: Path) -> bool:
-    if path.name == "recovery.key":
+    if path.name == "recovery.key" or path.suffix == ".share":
         return True
     try:
         if path.stat().st_size > KEY_FILE_BYTES_MAX:

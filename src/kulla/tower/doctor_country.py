@@ -8,26 +8,15 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Final
 
-from kulla.journal.errors import NoteInvalid
-from kulla.journal.policy_file import parse_policy
 from kulla.kernel.errors import KullaError
 from kulla.scribe.client import ScribeClient
 from kulla.services.accounts import apply as accounts
 from kulla.tower.doctor_findings import Finding, Patient, broken, fine, warning
+from kulla.tower.kit import CREDENTIALS, examine, kit_policy
 from kulla.tower.post_app import post_state
-from kulla.tower.recover import CREDENTIALS
 
 OPERATORS_MIN: Final = 2
 STUCK_MS: Final = 15_000
-_KIT_FILES: Final = (
-    "policy",
-    "home.toml",
-    "recovery.key",
-    "recovery.pub",
-    "journal.key",
-    "index.key",
-    "reader.key",
-)
 
 
 def processes(patient: Patient) -> Iterator[Finding]:
@@ -145,38 +134,26 @@ def kit(patient: Patient) -> Iterator[Finding]:
             "Home needs no backup, the kit does: twice a year bring it and ask with --kit KIT.",
         )
         return
-    missing = [name for name in _KIT_FILES if not (patient.kit / name).exists()]
-    if missing:
-        yield broken("kit", f"it lacks {', '.join(missing)}.", "Look for another copy of the kit.")
+    found = examine(patient.kit)
+    yield from found
+    if any(finding.state == "broken" for finding in found):
         return
     for name in CREDENTIALS:
         own = patient.home.folder / "keys" / name
         copy = patient.kit / name
         if own.exists() and (not copy.exists() or copy.read_bytes() != own.read_bytes()):
-            yield warning("kit", f"it has not this {name}.", f"Copy {own} into the kit.")
+            yield warning("kit", f"it has not this {name}.", _update(patient))
     toml = patient.home.folder / "home.toml"
     if (patient.kit / "home.toml").read_bytes() != toml.read_bytes():
-        yield warning("kit", "its home.toml is not this home's.", f"Copy {toml} into the kit.")
-    yield _kit_policy(patient)
-    if list((patient.kit / "custodians").glob("*.key")):
+        yield warning("kit", "its home.toml is not this home's.", _update(patient))
+    version = kit_policy(patient.kit).version
+    if version != patient.policy.version:
         yield warning(
             "kit",
-            "custodians' keys still lie together in it.",
-            "Give each custodian their own, and remove it from the kit.",
-        )
-
-
-def _kit_policy(patient: Patient) -> Finding:
-    assert patient.kit is not None
-    path = patient.kit / "policy"
-    try:
-        version = parse_policy(path.read_bytes(), place=str(path)).version
-    except (KullaError, NoteInvalid) as error:
-        return broken("kit", f"its policy can't be read: {error}", "Copy the home's into it.")
-    if version != patient.policy.version:
-        return warning(
-            "kit",
             f"its policy is version {version}, the home's is {patient.policy.version}.",
-            f"Copy {patient.home.policy_file} into the kit.",
+            _update(patient),
         )
-    return fine("kit", f"it has what a new home needs, and version {version} of the policy.")
+
+
+def _update(patient: Patient) -> str:
+    return f"kulla kit update {patient.kit} --home {patient.home.folder}"

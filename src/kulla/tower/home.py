@@ -21,7 +21,12 @@ from pathlib import Path
 
 from kulla.journal.entries import JournalKey
 from kulla.journal.notes import SigningKey
-from kulla.journal.policy_file import PolicyFile, parse_policy, verify_policy_signatures
+from kulla.journal.policy_file import (
+    PolicyFile,
+    parse_policy,
+    verify_policy_signatures,
+    verify_successor,
+)
 from kulla.kernel.durable import write_whole
 from kulla.kernel.errors import KullaError
 
@@ -152,6 +157,35 @@ class Home:
         policy = parse_policy(self._bytes(self.policy_file), place=str(self.policy_file))
         verify_policy_signatures(policy)
         return policy
+
+    def policies(self) -> tuple[PolicyFile, ...]:
+        """The policy that holds, and the next one while home takes it up, verified against it."""
+        policy = self.policy()
+        path = self.next_policy_file
+        if not path.exists():
+            return (policy,)
+        following = parse_policy(self._bytes(path), place=str(path))
+        if following == policy:  # it was put in place, and the file was not removed yet
+            return (policy,)
+        verify_successor(policy, following)
+        return policy, following
+
+    def policy_bytes(self) -> list[bytes]:
+        """Every version of the policy that this home has, the oldest first."""
+        kept = sorted((self.folder / "policies").glob("[0-9]*"), key=lambda path: int(path.name))
+        newest = [self.policy_file, self.next_policy_file]
+        return [self._bytes(path) for path in (*kept, *newest) if path.exists()]
+
+    def policy_state(self) -> tuple[object, ...]:
+        """Changes where the policy or the next one was replaced; for those who watch them."""
+        found: list[object] = []
+        for path in (self.policy_file, self.next_policy_file):
+            try:
+                seen = path.stat()
+                found.append((seen.st_mtime_ns, seen.st_size, seen.st_ino))
+            except OSError:
+                found.append(None)
+        return tuple(found)
 
     def log_key(self) -> SigningKey:
         """The key that signs this epoch's checkpoints."""

@@ -16,6 +16,7 @@ from kulla.journal.policy_file import Custodian, Embassy, Log, Reader, first_pol
 from kulla.keeper.wrapping import new_recovery_key
 from kulla.kernel.edges import Entropy
 from kulla.kernel.errors import KullaError
+from kulla.tower.custody import RECOVERY_KEY, share_out
 from kulla.tower.home import Home, write_secret
 
 CUSTODIANS = ("custodian-1", "custodian-2", "custodian-3")
@@ -49,14 +50,16 @@ class Beginning:
     quorum_k: int = QUORUM_OF_FOUR
     custodians: Sequence[str] = CUSTODIANS
     custodian_threshold: int = CUSTODIAN_THRESHOLD
+    split_recovery: bool = False
+    """Whether custodians get shares of the recovery key, so that the kit alone opens nothing."""
 
 
 def begin(home: Home, kit: Path, beginning: Beginning, entropy: Entropy) -> None:
     """Make the home's folder and the recovery kit. Raises CountryExists where one is there.
 
     The kit is all that a new home needs beside the embassies: policy, custodians' keys, recovery
-    key, journal key, index key, settings. It belongs off line, the custodians' keys each with its
-    custodian.
+    key (or a share of it for each custodian), journal key, index key, settings. It belongs off
+    line, the custodians' keys and shares each with its custodian.
     """
     for folder in (home.folder, kit):
         if folder.exists() and any(folder.iterdir()):
@@ -101,7 +104,11 @@ def begin(home: Home, kit: Path, beginning: Beginning, entropy: Entropy) -> None
     write_secret(kit / "journal.key", journal_key)
     write_secret(kit / "index.key", index_key)
     write_secret(kit / "reader.key", reader_key.secret_text().encode())
-    write_secret(kit / "recovery.key", recovery_private)
+    if beginning.split_recovery:
+        needed = beginning.custodian_threshold
+        share_out(kit, recovery_private, beginning.custodians, needed, entropy)
+    else:
+        write_secret(kit / RECOVERY_KEY, recovery_private)
     for name, key in custodians.items():
         write_secret(kit / "custodians" / f"{name}.key", key.secret_text().encode())
     keeper_folder.init(home.keeper, recovery_public, index_key, entropy)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
-from kulla.journal.policy_file import parse_policy, verify_policy_signatures
 from kulla.journal.proposals import Proposal
 from kulla.kernel.edges import SystemClock, SystemEntropy
-from kulla.rebuild.takeover import TakeoverFailed, newest_policy
-from kulla.tower.asking import clients_of, offered_by, read_key
+from kulla.rebuild.takeover import TakeoverFailed
+from kulla.tower.asking import ask_for_newest, clients_of, offered_by, read_key
 from kulla.tower.custody import plan_takeover
 from kulla.tower.home import Home
+from kulla.tower.kit import kit_policy
 
 
 def make_plan(
@@ -22,16 +22,15 @@ def make_plan(
     `url` None: the portal's address as the kit's home.toml has it. Raises TakeoverFailed, also
     where so few embassies answer that none of them needs to know the newest policy.
     """
-    kit_policy = parse_policy((kit / "policy").read_bytes(), place=str(kit / "policy"))
-    verify_policy_signatures(kit_policy)
     address = url if url is not None else _public_url(kit)
-    with clients_of(kit_policy, read_key(kit / "reader.key")) as clients:
-        offered = list(offered_by(clients))
-        newest = newest_policy(kit_policy, offered)
-        need = newest.n - newest.quorum_k + 1
-        if len(offered) < need:
+    reader = read_key(kit / "reader.key")
+    newest, _ = ask_for_newest(kit_policy(kit), reader)
+    need = newest.n - newest.quorum_k + 1
+    with clients_of(newest, reader) as clients:
+        answering = len(list(offered_by(clients)))
+        if answering < need:
             raise TakeoverFailed(
-                f"{len(offered)} of {newest.n} embassies answer; {need} must, so that one of them "
+                f"{answering} of {newest.n} embassies answer; {need} must, so that one of them "
                 "knows the newest policy.",
                 remedy="Reach more embassies, then type the same again.",
             )

@@ -30,7 +30,7 @@ from kulla.journal.errors import TileMissing
 from kulla.journal.filestore import FileTileStore
 from kulla.journal.merkle import EMPTY_ROOT
 from kulla.journal.notes import SigningKey, parse_note
-from kulla.journal.policy_file import PolicyFile, parse_policy, verify_policy_signatures
+from kulla.journal.policy_file import PolicyFile
 from kulla.kernel.canonical import encode
 from kulla.kernel.edges import SystemClock, SystemEntropy
 from kulla.rebuild.chain import EpochPlan, rebuild_registers
@@ -48,20 +48,18 @@ from kulla.rebuild.takeover import (
 )
 from kulla.registers.sqlite import LiveRows, create_tables, open_registers
 from kulla.services.accounts.authority import Authority
+from kulla.tower.asking import ask_for_newest, earlier_versions
 from kulla.tower.asking import clients_of as _clients
-from kulla.tower.asking import earlier_versions
-from kulla.tower.asking import offered_by as _offered
 from kulla.tower.asking import read_key as _read_key
 from kulla.tower.custody import Decided, complete_kit, decide, forget_shares, recovery_key
 from kulla.tower.home import DEMO_STAFF, Home, write_missing
+from kulla.tower.kit import CREDENTIALS, kit_policy
 from kulla.tower.services import SERVICES, register_tables
 from kulla.tower.settled import settled_once
 
 Progress = Callable[[str, int, int], None]
 EMBASSY_TIMEOUT_S = 10.0
 KEYS_AT_ONCE = 4000
-CREDENTIALS = ("mail.password", "oidc.secret")
-"""What an operator may have put into the kit after the country began; goes to the home's keys."""
 
 log = structlog.get_logger()
 
@@ -136,35 +134,23 @@ def take_over(
     clock = SystemClock()
     start_s = clock.monotonic_s()
     home = Home(home_folder)
-    kit_policy = parse_policy((kit / "policy").read_bytes(), place=str(kit / "policy"))
-    verify_policy_signatures(kit_policy)
     reader = _read_key(kit / "reader.key")
-    with _clients(kit_policy, reader) as clients:
-        offered = list(_offered(clients))
-        plan = decide(
-            home,
-            kit,
-            newest_policy(kit_policy, offered),
-            port=port,
-            reason=reason,
-            given=signatures,
-            clock=clock,
-            entropy=SystemEntropy(),
-        )
-        prepared = (home.folder / "opening").exists()
-        if not prepared:  # else the keys are all at the keeper, and no share is kept here
-            complete_kit(kit, recovery_key(home, kit))
-        check_still_next(plan.new, plan.old, offered)
-        bring_up_to_date(clients, plan.old, offered)
-        progress("sealing the old epoch", 0, len(clients))
-        sealed = seal(clients, plan.note, parse_succession(plan.note), plan.old)
-        # Only those that answered just now, the ones whose word was taken.
-        sources = [HttpSource(clients[name]) for name in sealed]
-        origin = plan.old.current_log.key.name
-        settlement = settled_once(
-            home, lambda: settle_log(sources, plan.old, origin, only=list(sealed))
-        )
-        sources = _best_first(sources, settlement)
+    newest, offered = ask_for_newest(kit_policy(kit), reader)
+    plan = decide(
+        home,
+        kit,
+        newest,
+        port=port,
+        reason=reason,
+        given=signatures,
+        clock=clock,
+        entropy=SystemEntropy(),
+    )
+    prepared = (home.folder / "opening").exists()
+    if not prepared:  # else the keys are all at the keeper, and no share is kept here
+        complete_kit(kit, recovery_key(home, kit))
+    with _clients(plan.old, reader) as clients:
+        sealed, settlement, sources = _close_old_epoch(home, plan, clients, offered, progress)
         hand_over_policy(clients, plan.new, sealed)
         _furnish(home, kit, plan, port)
         keys = _journal_keys(kit)
@@ -186,6 +172,40 @@ def take_over(
     opened = opening_of(plans, plan.note)
     write_missing(home.folder / "opening", encode(epoch_opened_data(opened)))
     forget_shares(home)
+    seconds = round(clock.monotonic_s() - start_s, 3)
+    return _report(home, plan, sealed, settlement, replayed, adopted_keys, seconds)
+
+
+def _close_old_epoch(
+    home: Home,
+    plan: Decided,
+    clients: Mapping[str, EmbassyClient],
+    offered: Sequence[bytes],
+    progress: Progress,
+) -> tuple[Mapping[str, Sealed], Settlement, list[HttpSource]]:
+    """Seal the old epoch and settle what counts of it: who sealed, what, and where to read it."""
+    check_still_next(plan.new, plan.old, offered)
+    bring_up_to_date(clients, plan.old, offered)
+    progress("sealing the old epoch", 0, len(clients))
+    sealed = seal(clients, plan.note, parse_succession(plan.note), plan.old)
+    # Only those that answered just now, the ones whose word was taken.
+    sources = [HttpSource(clients[name]) for name in sealed]
+    origin = plan.old.current_log.key.name
+    settlement = settled_once(
+        home, lambda: settle_log(sources, plan.old, origin, only=list(sealed))
+    )
+    return sealed, settlement, _best_first(sources, settlement)
+
+
+def _report(
+    home: Home,
+    plan: Decided,
+    sealed: Mapping[str, Sealed],
+    settlement: Settlement,
+    replayed: Replayed,
+    keys: int,
+    seconds: float,
+) -> TakeoverReport:
     return TakeoverReport(
         epoch=len(plan.new.logs),
         sealed=tuple(sorted(sealed)),
@@ -196,8 +216,8 @@ def take_over(
         certain=settlement.certain,
         acts=replayed.acts,
         cases=tuple(replayed.cases),
-        keys=adopted_keys,
-        seconds=round(clock.monotonic_s() - start_s, 3),
+        keys=keys,
+        seconds=seconds,
         policy=home.policy_file,
         signed=plan.signed,
         not_counted=plan.faults,
@@ -218,14 +238,18 @@ def rebuild_for_looking(
     """
     clock = SystemClock()
     start_s = clock.monotonic_s()
-    kit_policy = parse_policy((kit / "policy").read_bytes(), place=str(kit / "policy"))
-    verify_policy_signatures(kit_policy)
+    trusted = kit_policy(kit)
     keys = _journal_keys(kit)
-    with _clients(kit_policy, _read_key(kit / "reader.key")) as clients:
+    reader = _read_key(kit / "reader.key")
+    if folders:
+        shown = [FolderSource(name, path).policy() for name, path in folders.items()]
+        policy = newest_policy(trusted, [data for data in shown if data])
+    else:
+        policy, _ = ask_for_newest(trusted, reader)
+    with _clients(policy, reader) as clients:
         sources: list[Source] = [FolderSource(name, path) for name, path in folders.items()]
         if not folders:
             sources = [HttpSource(client) for client in clients.values()]
-        policy = newest_policy(kit_policy, [] if folders else _offered(clients))
         newest = settle_log(sources, policy, policy.current_log.key.name)
         if newest.checkpoint.size == 0 and len(policy.logs) > 1:
             newest = settle_log(sources, policy, policy.logs[-2].key.name)

@@ -10,7 +10,7 @@ from kulla.embassy.client import EmbassyClient
 from kulla.journal.checkpoints import parse_checkpoint
 from kulla.journal.entries import JournalKey, Opener, Sealer
 from kulla.journal.epochs import EPOCH_OPENED
-from kulla.journal.errors import SignatureInvalid, TileMissing
+from kulla.journal.errors import TileMissing
 from kulla.journal.filestore import FileTileStore
 from kulla.journal.notes import parse_note
 from kulla.journal.policy_file import PolicyFile
@@ -33,8 +33,10 @@ from kulla.scribe.stream import Stream
 from kulla.services.accounts.authority import Authority, origins_of
 from kulla.tower.garbage import look_for_garbage_seldom
 from kulla.tower.home import Home
+from kulla.tower.place import check_place
 from kulla.tower.services import SERVICES, register_tables
 from kulla.tower.still_home import ASK_TIMEOUT_S, TooFewAnswers, ask_whether_home
+from kulla.tower.witnesses import Witnesses
 
 Token = int
 
@@ -145,24 +147,38 @@ def serve(home: Home, ready: Callable[[str], None]) -> None:
         size=journal.size,
         authority=_authority(home, policy),
     )
-    quorum = _quorum(policy, journal)
+    watched = home.policy_state()
+    witnesses = Witnesses.of(home.policies())
+    quorum = _quorum(witnesses, journal)
     scribe: Scribe[Token] = Scribe(writer, journal, quorum, SERVICES, blobs, parts.clock)
     opener = Opener(journal.origin, parts.keys)
     now = EpochShelf(parts.base, None, journal, opener, lambda: scribe.cosigned)
     desk = ReceiptDesk([*_old_shelves(home, policy, parts.epochs, parts.base, parts.keys), now])
-    process = ScribeProcess(scribe, desk, run_folder, parts.clock, policy.is_quorum)
+    process = ScribeProcess(
+        scribe,
+        desk,
+        run_folder,
+        parts.clock,
+        witnesses.is_quorum,
+        policies=[each.version for each in witnesses.policies],
+        outdated=lambda: home.policy_state() != watched,
+    )
     signal.signal(signal.SIGTERM, lambda *_: process.stop())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     couriers = []
-    for embassy in policy.embassies:
+    for name, embassy in witnesses.embassies.items():
         client = parts.client(embassy.name, embassy.url)
         stream = Stream(embassy.url, parts.clock)
-        delivery = Delivery(client, embassy.key, journal, blobs, stream, policy.render())
-        couriers.append(_courier(embassy.name, delivery, process.notifier()))
+        delivery = Delivery(client, embassy.key, journal, blobs, stream, home.policy_bytes())
+        couriers.append(_courier(name, delivery, process.notifier()))
     ready(f"position {parts.base + journal.size}")
-    process.wait_for(
-        lambda: ask_whether_home(policy, journal.size, journal.root_at, parts.client), TooFewAnswers
-    )
+
+    def check() -> None:
+        root_at, taking_up = journal.root_at, witnesses.policies[-1]
+        ask_whether_home(policy, journal.size, root_at, parts.client, taking_up=taking_up)
+        check_place(home)
+
+    process.wait_for(check, TooFewAnswers)
     for courier in couriers:
         courier.start()
     look_for_garbage_seldom()
@@ -176,16 +192,12 @@ def _courier(name: str, delivery: Delivery, notifier: Notifier) -> Courier:
     return Courier(name, delivery, notifier.held, notifier.state, notifier.broken)
 
 
-def _quorum(policy: PolicyFile, journal: Log) -> Quorum:
+def _quorum(witnesses: Witnesses, journal: Log) -> Quorum:
     """The quorum's state as far as the last run kept it, verified like anything from a disk."""
-    keys = {known.name: known.key for known in policy.embassies}
+    keys = {name: known.key for name, known in witnesses.embassies.items()}
     note = journal.kept_checkpoint()
-    try:
-        size = policy.check_checkpoint(note, place="kept checkpoint").size if note else -1
-    except SignatureInvalid:
-        # The policy names other embassies now: theirs will be asked for in a moment.
-        size, note = -1, b""
-    return Quorum(keys, policy.is_quorum, size, note)
+    size = witnesses.cosigned_size(note, place="kept checkpoint") if note else -1
+    return Quorum(keys, witnesses.is_quorum, size, note if size >= 0 else b"")
 
 
 class OldLog:

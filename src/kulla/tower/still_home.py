@@ -41,11 +41,14 @@ def ask_whether_home(
     ask: Callable[[str, str], EmbassyClient],
     *,
     together: bool = True,
+    taking_up: PolicyFile | None = None,
 ) -> None:
     """Return where this home, with `size` entries in the current epoch's log, may serve.
 
     `root_at` gives the log's root at a smaller size; `ask(name, url)` a client. The embassies are
-    asked all `together`, or one after the other without a thread. Raises NotHome or TooFewAnswers.
+    asked all `together`, or one after the other without a thread. An embassy that is pinned to
+    `taking_up` already, the next version that this home counts by too, says nothing against it.
+    Raises NotHome or TooFewAnswers.
 
     What is signed (a checkpoint under this log's key, a policy under the custodians') counts from
     whoever shows it. What an embassy only says counts where n-k+1 say it: a takeover sealed as
@@ -56,7 +59,7 @@ def ask_whether_home(
     def one(embassy: Embassy) -> NotHome | bool:
         client = ask(embassy.name, embassy.url)
         try:
-            return _standing(policy, embassy, client, size, root_at)
+            return _standing(policy, embassy, client, size, root_at, taking_up or policy)
         except (EmbassyError, JournalError, LookupError, TypeError, ValueError) as error:
             log.warning("embassy does not say", embassy=embassy.name, error=str(error))
             return False
@@ -87,6 +90,7 @@ def _standing(
     client: EmbassyClient,
     size: int,
     root_at: Callable[[int], bytes],
+    taking_up: PolicyFile,
 ) -> NotHome | bool:
     """True where the embassy knows this home as home; what it claims without proof is returned.
 
@@ -98,7 +102,7 @@ def _standing(
     version = health["policy_version"]
     if type(version) is not int:
         raise ValueError("its version is no number")
-    if version > policy.version:
+    if version > policy.version and not _shows(client, taking_up, version):
         _check_policy(policy, embassy.name, client)
         return NotHome(
             f"it is pinned to version {version} of the policy, "
@@ -116,6 +120,11 @@ def _standing(
     return True
 
 
+def _shows(client: EmbassyClient, policy: PolicyFile, version: int) -> bool:
+    """Whether the embassy is pinned to this very policy."""
+    return version == policy.version and client.policy() == policy.render()
+
+
 def _check_policy(policy: PolicyFile, name: str, client: EmbassyClient) -> None:
     """Raise NotHome where the embassy shows a later policy that the custodians signed."""
     later = newest_policy(policy, [client.policy()])
@@ -123,7 +132,9 @@ def _check_policy(policy: PolicyFile, name: str, client: EmbassyClient) -> None:
         raise NotHome(
             f"it shows version {later.version} of the policy, this home knows {policy.version}.",
             place=name,
-            remedy="Another site took over, or the policy changed: fetch it, then see who is home.",
+            remedy="Another site took over: this one serves no more. Keep its folder as evidence."
+            if len(later.logs) > len(policy.logs)
+            else "The policy changed while this home was away: kulla policy bring.",
         )
 
 

@@ -237,7 +237,7 @@ class HomeProcess:
             self.journal,
             self._folder,
             cast("Stream | None", stream),
-            self._policy_data,
+            [self._policy_data],
         )
 
     def tick(self) -> None:
