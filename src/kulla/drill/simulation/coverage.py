@@ -94,6 +94,8 @@ SITUATIONS: Final[tuple[str, ...]] = (
     "a home's log passes 256 entries",
     "an embassy passes 256 entries",
     "a takeover adopts a full tile",
+    # rare: nothing rests on these
+    "two takeovers split the embassies",
 )
 """The names that `World.met` takes."""
 

@@ -23,7 +23,7 @@ from kulla.embassy.client import EmbassyClient
 from kulla.embassy.errors import EmbassyError, ForkRefused, LogSealed
 from kulla.journal.entries import Sealer
 from kulla.journal.epochs import EPOCH_OPENED
-from kulla.journal.errors import JournalError, StoreFailed
+from kulla.journal.errors import JournalError, StoreConflict, StoreFailed
 from kulla.journal.notes import NoteSignature
 from kulla.journal.tiles import WIDTH
 from kulla.kernel.service import Command, NewAct
@@ -204,6 +204,7 @@ class HomeProcess:
         store = MortalStore(folder.store(self.origin), self.life)
         journal = Log(folder.log_key, store, size if first is None else first)
         if not self.world.build.pending:
+            connection.execute("DELETE FROM scribe_pending")
             return journal
         if entries:
             journal.join(entries)
@@ -361,6 +362,8 @@ class Home:
         except (StoreFailed, sqlite3.OperationalError) as error:
             if self.process is process:
                 self._end_of_disk(error)
+        except StoreConflict as error:
+            self.world.judge.fail("broken", f"{self.name} writes over what it wrote: {error}")
         except NotHome as error:
             self.world.note("is not home", self.name, error.message)
             self.world.met(next(met for words, met in NOT_HOME.items() if words in error.message))

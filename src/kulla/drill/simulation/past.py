@@ -20,7 +20,7 @@ _TURNS_MAX = 20
 
 
 def world_of(seed: int, build: str = "", profile: Profile | None = None) -> World:
-    """The world of a seed as it begins, in the named build; with another `profile` if one is given."""
+    """The world of a seed as it begins, in the named build; with another `profile` if given."""
     world = World(seed, build, profile)
     if world.profile.long:
         world.take_up(_past())

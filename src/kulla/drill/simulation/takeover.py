@@ -20,7 +20,7 @@ from kulla.journal.epochs import epoch_opened_data, parse_succession
 from kulla.journal.errors import JournalError, StoreFailed
 from kulla.journal.policy_file import PolicyFile
 from kulla.kernel.errors import KullaError
-from kulla.rebuild.chain import EpochPlan, rebuild_registers
+from kulla.rebuild.chain import EpochPlan, RegistersAhead, rebuild_registers
 from kulla.rebuild.history import (
     HistoryUnclear,
     opening_of,
@@ -47,6 +47,7 @@ class NotYetAllowed(KullaError):
     """Fewer embassies answered than the rules ask for: the custodians wait."""
 
 
+_DEATH_BETWEEN = 0.1
 _TRY_AGAIN = (TakeoverFailed, NotSettled, NotYetAllowed, SourcesExhausted, HistoryUnclear)
 
 
@@ -90,6 +91,8 @@ class Takeover:
                 self.folder.cut_power()
             else:
                 self.folder.restart()
+        except RegistersAhead as error:
+            self.world.judge.fail("broken", f"{self.name} contradicts what it did before: {error}")
         except (*_TRY_AGAIN, EmbassyError, JournalError) as error:
             self.last_fault = f"{type(error).__name__}: {error}"
             self._note_fault(error)
@@ -97,6 +100,14 @@ class Takeover:
         finally:
             life.over = True
             self.running = False
+
+    def _between(self, life: Life) -> None:
+        """Between two steps is where it may die in a seed in which processes die."""
+        world = self.world
+        life.check()
+        if world.unrest and world.profile.deaths and world.chance.random() < _DEATH_BETWEEN:
+            life.over = True
+            raise Died
 
     def _note_fault(self, error: KullaError) -> None:
         if isinstance(error, NotYetAllowed):
@@ -111,6 +122,7 @@ class Takeover:
             for name, node in world.embassies.items()
         }
         old, new, note = self._decide(clients)
+        self._between(life)
         bring_up_to_date(clients, old, world.policies)
         origin = old.current_log.key.name
         if not world.build.seals_first:
@@ -123,6 +135,7 @@ class Takeover:
                 world.met("embassies sealed different sizes")
         sources = [HttpSource(clients[name]) for name in sealed]
         settlement = self._settle(sources, old, origin)
+        self._between(life)
         sources = _best_first(sources, settlement)
         hand_over_policy(clients, new)
         world.judge.ended(old.current_log.key.public)
@@ -134,10 +147,12 @@ class Takeover:
             settlement,
             lambda origin: self._settle(sources, old, origin),
         )
+        self._between(life)
         names: dict[bytes, None] = {}
         connection = self._rebuild(life, plans, names)
+        self._between(life)
         self._bring_keys(sources, list(names))
-        life.check()
+        self._between(life)
         opening = opening_of(plans, note)
         if opening.before:
             world.met("an epoch that was left empty is passed over")

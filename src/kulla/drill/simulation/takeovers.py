@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from kulla.drill.simulation import country
@@ -101,6 +102,13 @@ class Takeovers:
         if not self.under_way:
             self.begin()
         self.insist()
+
+    @property
+    def are_split(self) -> bool:
+        """Whether two sites took over at once, and each is followed by embassies of its own."""
+        nodes = self._world.embassies.values()
+        logs = [node.policy.logs for node in nodes if node.honest and not node.lost]
+        return any(one[: len(other)] != other[: len(one)] for one, other in combinations(logs, 2))
 
     @property
     def last_fault(self) -> str:

@@ -244,9 +244,12 @@ class World:
     def _may_be_undecided(self) -> bool:
         """Whether two histories are held by equally many, which only custodians can decide.
 
-        Two who have home's key can bring that about, the thief with a traitor or an old home that
+        Two sites that took over at once may have got a part of the embassies each. Two who have home's key can bring that about, the thief with a traitor or an old home that
         came back; nothing is lost by it, and receipts show which history was acknowledged.
         """
+        if self.takeovers.are_split:
+            self.met("two takeovers split the embassies")
+            return True
         two_signers = self.mishaps.thief is not None or self.profile.restored
         fault = self.takeovers.last_fault
         return two_signers and fault.startswith("NotSettled")
