@@ -183,7 +183,7 @@ class Takeover:
             country.tables(),
             country.SERVICES,
             own_store=lambda origin: MortalStore(self.folder.store(origin), life),
-            on_names=lambda found: names.update(dict.fromkeys(found)),
+            shelf=_Names(names),
         )
         return connection
 
@@ -198,6 +198,20 @@ class Takeover:
             except EmbassyError:
                 continue
             found.update((name, blob) for name, blob in pairs if blob is not None)
+
+
+class _Names:
+    """Remembers which blobs are wanted (rebuild.replay.NamesShelf)."""
+
+    def __init__(self, names: dict[bytes, None]) -> None:
+        self._names = names
+
+    def note(self, named: Sequence[tuple[bytes, str]]) -> None:
+        """See NamesShelf."""
+        self._names.update((name, None) for name, _ in named)
+
+    def settle(self) -> None:
+        """See NamesShelf; another try reads all entries again."""
 
 
 def _best_first(sources: Sequence[HttpSource], settlement: Settlement) -> list[HttpSource]:
