@@ -22,6 +22,7 @@ class LazyGroup(click.Group):
         "verify": "kulla.cli.verify:verify",
         "rebuild": "kulla.cli.recover:rebuild",
         "takeover": "kulla.cli.recover:takeover",
+        "standby": "kulla.cli.standby:standby",
         "embassy": "kulla.cli.embassy:embassy",
         "scribe": "kulla.cli.processes:scribe",
         "keeper": "kulla.cli.processes:keeper",

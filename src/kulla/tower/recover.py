@@ -9,7 +9,7 @@ Every step may be repeated: the new home's folder keeps what an earlier try deci
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,9 +34,8 @@ from kulla.journal.notes import KIND_ED25519, SigningKey, parse_note
 from kulla.journal.policy_file import PolicyFile, parse_policy, verify_policy_signatures
 from kulla.kernel.canonical import encode
 from kulla.kernel.edges import SystemClock, SystemEntropy
-from kulla.rebuild.chain import EpochPlan, rebuild_registers
+from kulla.rebuild.chain import EpochPlan
 from kulla.rebuild.history import opening_of, plan_history, settle_log
-from kulla.rebuild.replay import Replayed
 from kulla.rebuild.sources import FolderSource, HttpSource, Source
 from kulla.rebuild.takeover import (
     Sealed,
@@ -48,15 +47,13 @@ from kulla.rebuild.takeover import (
     seal,
     succession_of,
 )
-from kulla.registers.sqlite import LiveRows, create_tables, open_registers
-from kulla.services.accounts.authority import Authority
 from kulla.tower.home import DEMO_STAFF, Home, write_missing, write_secret
-from kulla.tower.services import SERVICES, register_tables
+from kulla.tower.rebuilding import bring_keys, rebuild_file, rebuild_home
 from kulla.tower.settled import settled_once
+from kulla.tower.standby_folder import StandbyFolder
 
 Progress = Callable[[str, int, int], None]
 EMBASSY_TIMEOUT_S = 10.0
-KEYS_AT_ONCE = 4000
 CREDENTIALS = ("mail.password", "oidc.secret")
 """What an operator may have put into the kit after the country began; goes to the home's keys."""
 
@@ -65,8 +62,10 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class TakeoverReport:
-    """What a takeover did. Sizes count the old epoch's entries; `acts` is all that were replayed.
+    """What a takeover did. Sizes count the old epoch's entries.
 
+    acts: how many the registers hold; replayed: how many of them were replayed only now.
+    keys: wrapped keys that came, which the keeper adopts; keys_missing: those that nobody gave.
     tails: embassies that hold more than was adopted; forked: those with another history.
     """
 
@@ -78,8 +77,10 @@ class TakeoverReport:
     forked: tuple[tuple[str, int], ...]
     certain: bool
     acts: int
+    replayed: int
     cases: tuple[tuple[int, str], ...]
     keys: int
+    keys_missing: int
     seconds: float
     policy: Path
 
@@ -107,7 +108,7 @@ def first_start(home: Home) -> None:
             place=str(home.folder),
             remedy="Rebuild from them: kulla takeover run.",
         )
-    _rebuild(home, policy, [EpochPlan(origin, 0, 0, EMPTY_ROOT, ())], {})
+    rebuild_file(home.registers, policy, [EpochPlan(origin, 0, 0, EMPTY_ROOT, ())], {})
     begin.unlink()
 
 
@@ -121,8 +122,18 @@ def take_over(
 ) -> TakeoverReport:
     """Make a new home in `home_folder` from the recovery kit and the embassies that answer.
 
-    Raises TakeoverFailed, NotSettled, or what a rebuild raises; then the same call may be repeated.
+    In the folder of a standby, registers and tiles are found as they are, and only what is new is
+    replayed; the process that follows there is ended. Raises TakeoverFailed, NotSettled, or what a
+    rebuild raises; then the same call may be repeated.
     """
+    standby = StandbyFolder(home_folder)
+    with standby.held(instead=True) if standby.exists else nullcontext():
+        return _take_over(kit, home_folder, port=port, reason=reason, progress=progress)
+
+
+def _take_over(
+    kit: Path, home_folder: Path, *, port: int, reason: str, progress: Progress
+) -> TakeoverReport:
     clock = SystemClock()
     start_s = clock.monotonic_s()
     home = Home(home_folder)
@@ -147,17 +158,11 @@ def take_over(
         _furnish(home, kit, plan, port)
         keys = _journal_keys(kit)
         plans = plan_history(sources, plan.old, keys, settlement)
-        names: dict[bytes, None] = {}
         end = plans[-1].base + plans[-1].size
-        replayed = _rebuild(
-            home,
-            plan.old,
-            plans,
-            keys,
-            on_names=lambda found: names.update(dict.fromkeys(found)),
-            progress=lambda at: progress("replaying acts", at, end),
+        replayed = rebuild_home(
+            home, plan.old, plans, keys, lambda at: progress("replaying acts", at, end)
         )
-        adopted_keys = _bring_keys(home, kit, sources, list(names), progress)
+        brought = bring_keys(home, sources, (kit / "recovery.key").read_bytes(), progress)
         _keep_checkpoints(home, plan.old, sealed, settlement)
     opened = opening_of(plans, plan.note)
     write_missing(home.folder / "opening", encode(epoch_opened_data(opened)))
@@ -169,9 +174,11 @@ def take_over(
         tails=tuple((tail.embassy, tail.size) for tail in settlement.tails),
         forked=tuple((tail.embassy, tail.size) for tail in settlement.forked),
         certain=settlement.certain,
-        acts=replayed.acts,
+        acts=end,
+        replayed=replayed.acts,
         cases=tuple(replayed.cases),
-        keys=adopted_keys,
+        keys=brought.keys,
+        keys_missing=brought.missing,
         seconds=round(clock.monotonic_s() - start_s, 3),
         policy=home.policy_file,
     )
@@ -204,7 +211,7 @@ def rebuild_for_looking(
             newest = settle_log(sources, policy, policy.logs[-2].key.name)
         plans = plan_history(sources, policy, keys, newest)
         end = plans[-1].base + plans[-1].size
-        replayed = _rebuild_file(
+        replayed = rebuild_file(
             registers,
             policy,
             plans,
@@ -244,7 +251,11 @@ def _decide(home: Home, kit: Path, newest: PolicyFile, port: int, reason: str, a
         new = parse_policy((folder / "new-policy").read_bytes())
         key = _read_key(home.folder / "keys" / "log.key")
         return _Plan(old, new, key, (folder / "succession").read_bytes())
-    if home.folder.exists() and any(home.folder.iterdir()):
+    if (
+        home.folder.exists()
+        and any(home.folder.iterdir())
+        and not StandbyFolder(home.folder).exists
+    ):
         raise TakeoverFailed(
             "the new home's folder is not empty.",
             place=str(home.folder),
@@ -290,78 +301,6 @@ def at_port(settings: str, port: int) -> str:
     return "\n".join(lines) + "\n" + (bracket + tables).lstrip("\n")
 
 
-def _rebuild(
-    home: Home,
-    policy: PolicyFile,
-    plans: Sequence[EpochPlan],
-    keys: Mapping[bytes, JournalKey],
-    *,
-    on_names: Callable[[Sequence[bytes]], None] = lambda _: None,
-    progress: Callable[[int], None] = lambda _: None,
-) -> Replayed:
-    """Rebuild a home's registers, and its own copy of the journal."""
-    stores: list[FileTileStore] = []
-
-    def own_store(origin: str) -> FileTileStore:
-        store = FileTileStore(home.journal(origin), create=True)
-        stores.append(store)
-        return store
-
-    try:
-        return _rebuild_file(
-            home.registers,
-            policy,
-            plans,
-            keys,
-            own_store=own_store,
-            on_names=on_names,
-            progress=progress,
-        )
-    finally:
-        for store in stores:
-            store.close()
-
-
-def _rebuild_file(
-    path: Path,
-    policy: PolicyFile,
-    plans: Sequence[EpochPlan],
-    keys: Mapping[bytes, JournalKey],
-    **how: Any,
-) -> Replayed:
-    tables = register_tables()
-    connection = open_registers(path, create=True)
-    try:
-        create_tables(connection, tables)
-        rows = LiveRows(connection, tables)
-        if rows.get("kulla_epoch", 1) is None:
-            first = policy.logs[0].key.name
-            rows.put("kulla_epoch", {"number": 1, "origin": first, "base": 0, "root_before": None})
-        how["authority"] = Authority(policy.relying_party, ())
-        return rebuild_registers(plans, keys, connection, tables, SERVICES, **how)
-    finally:
-        connection.close()
-
-
-def _bring_keys(
-    home: Home, kit: Path, sources: Sequence[Source], names: list[bytes], progress: Progress
-) -> int:
-    """Bring the wrapped keys that entries name into the new keeper; how many were found.
-
-    A key that no source holds leaves its subject's personal fields closed, and nothing else.
-    """
-    recovery = (kit / "recovery.key").read_bytes()
-    found_count = 0
-    for start in range(0, len(names), KEYS_AT_ONCE):
-        some = names[start : start + KEYS_AT_ONCE]
-        found = _blobs_of(sources, some)
-        # In the order of the journal: of two blobs for one subject the first one counts.
-        keeper_folder.adopt(home.keeper, recovery, [found[name] for name in some if name in found])
-        found_count += len(found)
-        progress("personal keys", start + len(some), len(names))
-    return found_count
-
-
 def _best_first(sources: Sequence[HttpSource], settlement: Settlement) -> list[HttpSource]:
     """Those that hold exactly what was adopted first: they have its partial tiles too."""
     ahead = {tail.embassy for tail in settlement.tails}
@@ -370,20 +309,6 @@ def _best_first(sources: Sequence[HttpSource], settlement: Settlement) -> list[H
         return 2 if source.name not in settlement.holders else int(source.name in ahead)
 
     return sorted(sources, key=rank)
-
-
-def _blobs_of(sources: Sequence[Source], names: Sequence[bytes]) -> dict[bytes, bytes]:
-    """Those of the named blobs that any source gives."""
-    found: dict[bytes, bytes] = {}
-    for source in sources:
-        missing = [name for name in names if name not in found]
-        if not missing:
-            break
-        try:
-            found.update((name, blob) for name, blob in source.blobs(missing) if blob is not None)
-        except EmbassyError as error:
-            log.warning("source failed", source=source.name, error=str(error))
-    return found
 
 
 def _keep_checkpoints(

@@ -230,7 +230,7 @@ class Takeover:
             country.tables(),
             country.SERVICES,
             own_store=lambda origin: MortalStore(self.folder.store(origin), life),
-            on_names=lambda found: names.update(dict.fromkeys(found)),
+            shelf=_Names(names),
         )
         return connection
 
@@ -269,6 +269,20 @@ def _longest(sources: Sequence[HttpSource], policy: PolicyFile, origin: str) -> 
     best = max(views, key=lambda view: view.checkpoint.size)
     names = tuple(view.embassy for view in views)
     return Settlement(best.checkpoint, names, (), (), (), certain=False)
+
+
+class _Names:
+    """Remembers which blobs are wanted (rebuild.replay.NamesShelf)."""
+
+    def __init__(self, names: dict[bytes, None]) -> None:
+        self._names = names
+
+    def note(self, named: Sequence[tuple[bytes, str]]) -> None:
+        """See NamesShelf."""
+        self._names.update((name, None) for name, _ in named)
+
+    def settle(self) -> None:
+        """See NamesShelf; another try reads all entries again."""
 
 
 def _best_first(sources: Sequence[HttpSource], settlement: Settlement) -> list[HttpSource]:
