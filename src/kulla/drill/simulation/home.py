@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 _BACKLOG_MAX = 8
 _BATCH_MAX = 4
+_CALM_BATCH_MAX = 64
 _PATIENCE_S = 1.0
 _DISK_WORDS = ("disk I/O error", "full")
 
@@ -249,7 +250,8 @@ class HomeProcess:
             return
         self._hear()
         if self.inbox and (self.scribe.may_take or not self._quorum_reachable):
-            count = min(len(self.inbox), self.world.chance.randrange(1, _BATCH_MAX + 1))
+            most = _BATCH_MAX if self.world.unrest else _CALM_BATCH_MAX
+            count = min(len(self.inbox), self.world.chance.randrange(1, most + 1))
             batch = [self.inbox.popleft() for _ in range(count)]
             for ask in batch:
                 ask.end_before = self.writer.end

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from kulla.drill.simulation.world import World
 
 ABSENT_FOR_TAKEOVERS = 2
+_AT_STANDBY = 0.3
 
 
 class Mishaps:
@@ -27,6 +28,9 @@ class Mishaps:
         """A process is killed, or a machine loses its power."""
         world, chance = self._world, self._world.chance
         power = chance.random() < 0.5
+        if world.standby is not None and chance.random() < _AT_STANDBY:
+            world.standby.kill(power=power)
+            return
         if chance.random() < 0.5:
             world.some_home().kill(power=power)
             return
@@ -39,7 +43,7 @@ class Mishaps:
         """The next write to some disk will fail."""
         world, chance = self._world, self._world.chance
         if chance.random() < 0.5:
-            folder = world.some_home().folder
+            folder = self._some_folder()
             if chance.random() < 0.5:
                 folder.registers.next_fault = chance.choice(("lost", "persisted"))
             elif folder.stores:
@@ -60,11 +64,17 @@ class Mishaps:
             node = chance.choice(list(world.embassies.values()))
             node.full = not node.full
             return
-        folder = world.some_home().folder
+        folder = self._some_folder()
         full = not folder.registers.next_fault
         folder.registers.next_fault = "full" if full else ""
         for store in folder.stores.values():
             store.full = full and chance.random() < 0.5
+
+    def _some_folder(self) -> HomeFolder:
+        standby = self._world.standby
+        if standby is not None and self._world.chance.random() < _AT_STANDBY:
+            return standby.folder
+        return self._world.some_home().folder
 
     def clock_jumps(self) -> None:
         """A site's clock jumps, by a second to a day, either way."""

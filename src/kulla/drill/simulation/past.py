@@ -41,6 +41,7 @@ def faultless(seed: int) -> Profile:
         restored=False,
         race=False,
         long=False,
+        standby=False,
     )
 
 

@@ -76,7 +76,8 @@ class Profile:
     embassy answers long after the others. thief: somebody has home's log key and feeds one embassy.
     zombie: a home that was only cut off goes on living after the takeover. restored: an old backup
     of home is started. race: two sites take over at once. long: the country has a past, and its
-    log passes 256 entries: the first full tiles.
+    log passes 256 entries: the first full tiles. standby: a site follows the embassies, and most
+    takeovers are its.
     """
 
     steps: int
@@ -97,6 +98,7 @@ class Profile:
     restored: bool
     race: bool
     long: bool
+    standby: bool
 
 
 def profile_of(seed: int) -> Profile:
@@ -133,4 +135,5 @@ def profile_of(seed: int) -> Profile:
         restored=chance.random() < 0.2,
         race=takeovers > 0 and chance.random() < 0.25,
         long=seed % LONG_EVERY == LONG_EVERY - 1,
+        standby=chance.random() < 0.4,
     )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 from kulla.drill.simulation import country
 from kulla.drill.simulation.disks import HomeFolder, RegisterConnection
 from kulla.drill.simulation.mortal import Died, Life, MortalStore
+from kulla.drill.simulation.shelf import WantedShelf
 from kulla.embassy.client import EmbassyClient
 from kulla.embassy.errors import EmbassyError, NotSettled
 from kulla.embassy.settle import Settlement
@@ -28,7 +29,7 @@ from kulla.rebuild.history import (
     settle_log,
     view_of,
 )
-from kulla.rebuild.reading import SourcesExhausted
+from kulla.rebuild.reading import OwnCopyDiffers, SourcesExhausted
 from kulla.rebuild.sources import HttpSource
 from kulla.rebuild.takeover import (
     TakeoverFailed,
@@ -38,6 +39,8 @@ from kulla.rebuild.takeover import (
     seal,
     succession_of,
 )
+from kulla.registers.own import applied
+from kulla.registers.sqlite import LiveRows
 
 if TYPE_CHECKING:
     from kulla.drill.simulation.world import World
@@ -48,16 +51,20 @@ class NotYetAllowed(KullaError):
 
 
 _DEATH_BETWEEN = 0.1
+_KEYS_AT_ONCE = 1000
 _TRY_AGAIN = (TakeoverFailed, NotSettled, NotYetAllowed, SourcesExhausted, HistoryUnclear)
 
 
 class Takeover:
     """One new home on its way, in a folder of its own."""
 
-    def __init__(self, world: World, name: str) -> None:
+    def __init__(self, world: World, name: str, folder: HomeFolder | None = None) -> None:
+        """`folder` is a standby's, where it is the one that takes over."""
         self.world = world
         self.name = name
-        self.folder = HomeFolder(world.chance, syncs=world.build.syncs, met=world.met)
+        new = HomeFolder(world.chance, syncs=world.build.syncs, met=world.met)
+        self.folder = folder or new
+        self._of_standby = folder is not None
         self.done = False
         self.running = False
         self.last_fault = ""
@@ -91,7 +98,7 @@ class Takeover:
                 self.folder.cut_power()
             else:
                 self.folder.restart()
-        except RegistersAhead as error:
+        except (RegistersAhead, OwnCopyDiffers) as error:
             self.world.judge.fail("broken", f"{self.name} contradicts what it did before: {error}")
         except (*_TRY_AGAIN, EmbassyError, JournalError) as error:
             self.last_fault = f"{type(error).__name__}: {error}"
@@ -148,10 +155,10 @@ class Takeover:
             lambda origin: self._settle(sources, old, origin),
         )
         self._between(life)
-        names: dict[bytes, None] = {}
-        connection = self._rebuild(life, plans, names)
+        shelf = WantedShelf(self.folder.wanted, life)
+        connection = self._rebuild(life, plans, shelf)
         self._between(life)
-        self._bring_keys(sources, list(names))
+        self._bring_keys(sources, shelf)
         self._between(life)
         opening = opening_of(plans, note)
         if opening.before:
@@ -220,9 +227,27 @@ class Takeover:
         return settlement
 
     def _rebuild(
-        self, life: Life, plans: Sequence[EpochPlan], names: dict[bytes, None]
+        self, life: Life, plans: Sequence[EpochPlan], shelf: WantedShelf
+    ) -> RegisterConnection:
+        """As tower.rebuilding.rebuild_home: what a standby replayed and does not count goes."""
+        try:
+            return self._replay(life, plans, shelf)
+        except (RegistersAhead, OwnCopyDiffers) as error:
+            if not self._of_standby:
+                raise
+            self.world.met("a takeover begins anew in a standby's folder")
+            self.world.note("begins anew", self.name, str(error))
+            self.folder.forget_replayed()
+            return self._replay(life, plans, WantedShelf(self.folder.wanted, life))
+
+    def _replay(
+        self, life: Life, plans: Sequence[EpochPlan], shelf: WantedShelf
     ) -> RegisterConnection:
         connection = self.folder.registers.open(life)
+        if self._of_standby and applied(LiveRows(connection.plain, country.tables())) < (
+            plans[-1].base + plans[-1].size
+        ):
+            self.world.met("a standby takes over that lags")
         rebuild_registers(
             plans,
             country.journal_keys(),
@@ -230,21 +255,24 @@ class Takeover:
             country.tables(),
             country.SERVICES,
             own_store=lambda origin: MortalStore(self.folder.store(origin), life),
-            shelf=_Names(names),
+            shelf=shelf,
         )
         return connection
 
-    def _bring_keys(self, sources: Sequence[HttpSource], names: list[bytes]) -> None:
-        found = self.folder.blobs
+    def _bring_keys(self, sources: Sequence[HttpSource], shelf: WantedShelf) -> None:
+        """Bring the wrapped keys; the operators see how many are missing, and try again."""
         for source in sources:
-            missing = [name for name in names if name not in found]
+            missing = [name for _, name in shelf.missing(_KEYS_AT_ONCE)]
             if not missing:
                 break
             try:
                 pairs = list(source.blobs(missing))
             except EmbassyError:
                 continue
-            found.update((name, blob) for name, blob in pairs if blob is not None)
+            shelf.put({name: blob for name, blob in pairs if blob is not None})
+        if shelf.counts()[1]:
+            raise NotYetAllowed(f"{shelf.counts()[1]} wrapped keys are missing.")
+        self.folder.blobs.update(self.folder.wanted.blobs)
 
 
 def _situations(settlement: Settlement) -> Iterator[str]:
@@ -269,20 +297,6 @@ def _longest(sources: Sequence[HttpSource], policy: PolicyFile, origin: str) -> 
     best = max(views, key=lambda view: view.checkpoint.size)
     names = tuple(view.embassy for view in views)
     return Settlement(best.checkpoint, names, (), (), (), certain=False)
-
-
-class _Names:
-    """Remembers which blobs are wanted (rebuild.replay.NamesShelf)."""
-
-    def __init__(self, names: dict[bytes, None]) -> None:
-        self._names = names
-
-    def note(self, named: Sequence[tuple[bytes, str]]) -> None:
-        """See NamesShelf."""
-        self._names.update((name, None) for name, _ in named)
-
-    def settle(self) -> None:
-        """See NamesShelf; another try reads all entries again."""
 
 
 def _best_first(sources: Sequence[HttpSource], settlement: Settlement) -> list[HttpSource]:
