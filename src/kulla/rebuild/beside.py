@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from kulla.journal.entries import JournalKey, OpenedEntry, Opener
-from kulla.journal.errors import EntryInvalid, JournalError, StoreFailed
+from kulla.journal.errors import EntryInvalid, JournalError, StoreConflict, StoreFailed
 from kulla.journal.filestore import FileTileStore
 from kulla.journal.store import TileStore
 from kulla.journal.tree import Tree
@@ -36,7 +36,7 @@ from kulla.rebuild.sources import described, reopened
 ENTRIES_MIN: Final = 20_000
 _WAITING_BYTES_MAX: Final = 64 * 2**20
 _KINDS: Final[Mapping[str, type[KullaError]]] = {
-    kind.__name__: kind for kind in (SourcesExhausted, OwnCopyDiffers, StoreFailed)
+    kind.__name__: kind for kind in (SourcesExhausted, OwnCopyDiffers, StoreFailed, StoreConflict)
 }
 _MODULE: Final = "kulla.rebuild.beside"
 

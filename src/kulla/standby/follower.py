@@ -18,7 +18,7 @@ from kulla.embassy.errors import EmbassyError, NotSettled
 from kulla.embassy.settle import Settlement, View
 from kulla.journal.checkpoints import Checkpoint
 from kulla.journal.entries import JournalKey
-from kulla.journal.errors import JournalError
+from kulla.journal.errors import JournalError, StoreConflict
 from kulla.journal.store import TileStore
 from kulla.journal.tiles import WIDTH
 from kulla.journal.tree import Tree
@@ -244,7 +244,8 @@ class Follower:
         elif now_s - self._grew_s >= self._patience.home_s:
             minutes = int(self._patience.home_s // 60)
             self.alarms.sound(kinds.HOME, f"home signed nothing new for over {minutes} minutes.")
-        if self._found.checkpoint is not None or newest[1] == 0:
+        answering = self.embassies.policy.is_quorum(view.embassy for view in views)
+        if self._found.checkpoint is not None or newest[1] == 0 or not answering:
             self._settled_s = now_s
             self.alarms.over(kinds.UNSETTLED)
         elif now_s - self._settled_s >= self._patience.embassy_s:
@@ -334,7 +335,7 @@ class Follower:
         try:
             with opened_entries(plan, self._site.keys, start, store, tree) as (entries, opener):
                 self._replay.run(entries, opener, plan.base, self._progress, self._site.wanted)
-        except OwnCopyDiffers as error:
+        except (OwnCopyDiffers, StoreConflict) as error:
             self._disown(str(error))
         except EntryDoesNotFit as error:
             self._stuck = True

@@ -18,6 +18,7 @@ import structlog
 import kulla.keeper.folder as keeper_folder
 from kulla.embassy.errors import EmbassyError
 from kulla.journal.entries import JournalKey
+from kulla.journal.errors import StoreConflict
 from kulla.journal.filestore import FileTileStore
 from kulla.journal.policy_file import PolicyFile
 from kulla.keeper.waiting import WAITING, WaitingKeys
@@ -62,7 +63,7 @@ def rebuild_home(
         standby.finish_forgetting()
     try:
         return _rebuild_home(home, policy, plans, keys, progress)
-    except (RegistersAhead, OwnCopyDiffers) as error:
+    except (RegistersAhead, OwnCopyDiffers, StoreConflict) as error:
         if not standby.exists:
             raise
         log.error("what the standby replayed does not count: all is replayed", error=str(error))
