@@ -310,12 +310,14 @@ class Follower:
         """Raise HistoryDisowned where what was replayed is not what later epochs adopted."""
         rows = LiveRows(self._site.connection, self._site.tables).find("kulla_epoch")
         replayed = [(str(row["origin"]), row["base"]) for row in rows]
-        chain: list[tuple[str, object]] = [(plan.origin, plan.base) for plan in plans]
+        # An epoch that was left empty has no first act, so registers don't know of it.
+        opened = [plan for at, plan in enumerate(plans) if plan.size or at == 0]
+        chain: list[tuple[str, object]] = [(plan.origin, plan.base) for plan in opened]
         if replayed != chain[: len(replayed)]:
             self._disown(f"it has {len(replayed)} epochs, of which not all are in the chain.")
-        at = plans[len(replayed) - 1]
+        at = opened[len(replayed) - 1]
         more = self.position - at.base - at.size
-        if more > 0 and len(replayed) < len(plans):
+        if more > 0 and len(replayed) < len(opened):
             self._disown(f"{more} acts of {at.origin} were replayed that the next epoch disowns.")
         for plan in plans[:-1]:
             if self.position >= plan.base + plan.size > plan.base:

@@ -14,7 +14,7 @@ from kulla.rebuild.chain import rebuild_registers
 from kulla.rebuild.history import plan_history, settle_log
 from kulla.rebuild.sources import HttpSource
 
-_STEPS_MAX = 12
+_TURNS_MAX = 12
 
 if TYPE_CHECKING:
     from kulla.drill.simulation.world import World
@@ -53,23 +53,25 @@ def look_at_the_end(world: World) -> None:
         judge.fail("lost", f"there is no rebuild at the end: {error}")
     judge.check_equal(process.connection.plain, fresh.plain, home.name)
     fresh.close()
-    _look_at_standby(world, process.connection.plain, process.writer.end)
+    _look_at_standby(world)
 
 
-def _look_at_standby(world: World, registers: sqlite3.Connection, end: int) -> None:
+def _look_at_standby(world: World) -> None:
     """It comes level with home, has the same rows, and all the wrapped keys that were named."""
     standby = world.standby
     if standby is None:
         return
-    for _ in range(_STEPS_MAX):
-        standby.start()
-        standby.step()
-        if standby.registers is not None and standby.position == end:
+    for _ in range(_TURNS_MAX):
+        home = world.home.process
+        if home is not None and standby.position == home.writer.end and world.is_level:
             break
+        world.turn()
     else:
-        world.judge.fail("stuck", f"{standby.name} stays at {standby.position}, home is at {end}")
+        what = f"{standby.name} stays at {standby.position}, home is at {world.acts}"
+        world.judge.fail("stuck", what)
+        return
     assert standby.registers is not None
-    world.judge.check_equal(registers, standby.registers, standby.name)
+    world.judge.check_equal(home.connection.plain, standby.registers, standby.name)
     world.met("a standby's registers are compared with home's")
     wanted = standby.folder.wanted
     if wanted.names.keys() != wanted.blobs.keys():
