@@ -131,8 +131,12 @@ class Follower:
         *,
         go_on: bool = False,
         progress: Callable[[int], None] = lambda _: None,
+        acts: int | None = None,
     ) -> None:
-        """`go_on`: list entries that can't be opened as cases, where custodians decided so."""
+        """`go_on`: list entries that can't be opened as cases, where custodians decided so.
+
+        `acts` is how many there may be, where that is known (registers.bulk.marks_for).
+        """
         self.embassies = embassies
         self.alarms = alarms
         self._site = site
@@ -141,7 +145,12 @@ class Follower:
         self._progress = progress
         _begin(site, embassies.policy.logs[0].key.name)
         self._replay = Replay(
-            site.connection, site.tables, site.services, go_on=go_on, authority=site.authority
+            site.connection,
+            site.tables,
+            site.services,
+            go_on=go_on,
+            authority=site.authority,
+            acts=acts,
         )
         self._trees: dict[str, Tree] = {}
         self._stores: dict[str, TileStore] = {}

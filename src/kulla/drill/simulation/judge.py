@@ -284,9 +284,8 @@ class Judge:
 
     # standbys
 
-    def followed(self, standby: Standby, connection: sqlite3.Connection) -> None:
+    def followed(self, standby: Standby, rows: LiveRows) -> None:
         """A standby did a step: all that it replayed is what a quorum signed, or was adopted."""
-        rows = LiveRows(connection, country.tables())
         position = applied(rows)
         epochs = [(str(row["origin"]), cast(int, row["base"])) for row in rows.find("kulla_epoch")]
         assert standby.folder.followed is not None

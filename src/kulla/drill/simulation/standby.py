@@ -14,6 +14,7 @@ from kulla.drill.simulation.shelf import WantedShelf
 from kulla.journal.errors import StoreFailed
 from kulla.journal.policy_file import Embassy, parse_policy
 from kulla.journal.store import TileStore
+from kulla.registers.sqlite import LiveRows
 from kulla.standby.alarms import FORK, Alarm, Alarms
 from kulla.standby.embassies import Embassies
 from kulla.standby.follower import Follower, HistoryDisowned, Site
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from kulla.drill.simulation.world import World
     from kulla.embassy.client import EmbassyClient
 
+_ACTS: Final = 300
 _DISK_WORDS: Final = ("disk I/O error", "full")
 
 
@@ -40,6 +42,7 @@ class Standby:
         self._torn = False
         self.life = Life()
         self._connection: RegisterConnection | None = None
+        self._rows: LiveRows | None = None
         self.follower: Follower | None = None
 
     def _hear(self, alarm: Alarm) -> None:
@@ -61,6 +64,7 @@ class Standby:
         life, folder = self.life, self.folder
         assert folder.followed is not None
         self._connection = folder.registers.open(life)
+        self._rows = LiveRows(self._connection.plain, country.tables())
 
         def client_of(embassy: Embassy) -> EmbassyClient:
             return self.world.network.client(self.name, life, self.world.embassies[embassy.name])
@@ -80,7 +84,7 @@ class Standby:
             lambda *_: None,
         )
         embassies = Embassies(folder.followed, client_of, together=False)
-        self.follower = Follower(site, embassies, self.alarms, self.clock)
+        self.follower = Follower(site, embassies, self.alarms, self.clock, acts=_ACTS)
 
     def _keep_policy(self, data: bytes) -> None:
         self.folder.followed = parse_policy(data)
@@ -108,8 +112,8 @@ class Standby:
             self.world.met("a standby waits for a quorum")
         if stepped.epoch > 1 and stepped.position > before:
             self.world.met("a standby follows a new home")
-        assert self._connection is not None
-        self.world.judge.followed(self, self._connection.plain)
+        assert self._rows is not None
+        self.world.judge.followed(self, self._rows)
 
     def _guarded(self, act: object) -> None:
         """Do something that the process may die of."""
