@@ -22,6 +22,7 @@ class LazyGroup(click.Group):
         "verify": "kulla.cli.verify:verify",
         "rebuild": "kulla.cli.recover:rebuild",
         "takeover": "kulla.cli.recover:takeover",
+        "standby": "kulla.cli.standby:standby",
         "embassy": "kulla.cli.embassy:embassy",
         "policy": "kulla.cli.policy:policy",
         "custodian": "kulla.cli.policy:custodian",

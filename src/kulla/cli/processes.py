@@ -14,7 +14,8 @@ HOME = click.argument("home", type=click.Path(exists=True, file_okay=False, path
 READY = click.option("--ready-fd", type=int, hidden=True)
 
 
-def _ready(descriptor: int | None) -> Callable[[str], None]:
+def ready_at(descriptor: int | None) -> Callable[[str], None]:
+    """What says 'ready' to the minder on the pipe it gave, and ends this process with it."""
     if descriptor is not None:
         follow_parent()
     return lambda word: say_ready(descriptor, word)
@@ -37,7 +38,7 @@ def scribe_serve(home: Path, ready_fd: int | None) -> None:
     from kulla.tower.scribe_app import serve
 
     set_up_logs("scribe")
-    serve(Home(home), _ready(ready_fd))
+    serve(Home(home), ready_at(ready_fd))
 
 
 @click.group()
@@ -60,7 +61,7 @@ def keeper_serve(home: Path, ready_fd: int | None) -> None:
     set_up_logs("keeper")
     found = Home(home)
     look_for_garbage_seldom()
-    serve(found.keeper, found.run_folder(), _ready(ready_fd))
+    serve(found.keeper, found.run_folder(), ready_at(ready_fd))
 
 
 @click.group()
@@ -81,7 +82,7 @@ def portal_serve(home: Path, ready_fd: int | None, bench: bool) -> None:
     from kulla.tower.portal_app import serve
 
     set_up_logs("portal")
-    serve(Home(home), _ready(ready_fd), bench=bench)
+    serve(Home(home), ready_at(ready_fd), bench=bench)
 
 
 @click.group()
@@ -101,4 +102,4 @@ def post_serve(home: Path, ready_fd: int | None) -> None:
     from kulla.tower.post_app import serve
 
     set_up_logs("post")
-    serve(Home(home), _ready(ready_fd))
+    serve(Home(home), ready_at(ready_fd))

@@ -18,7 +18,7 @@ from kulla.kernel.rows import Table
 from kulla.kernel.service import Authority, Service
 from kulla.rebuild.beside import opened_entries
 from kulla.rebuild.reading import EpochPlan, SourcesExhausted, read_verified
-from kulla.rebuild.replay import Replay, Replayed
+from kulla.rebuild.replay import NamesShelf, Replay, Replayed
 
 __all__ = ["EpochPlan", "RegistersAhead", "SourcesExhausted", "read_opening", "rebuild_registers"]
 
@@ -55,7 +55,7 @@ def rebuild_registers(
     services: Mapping[str, Service],
     *,
     own_store: Callable[[str], TileStore] | None = None,
-    on_names: Callable[[Sequence[bytes]], None] = lambda _: None,
+    shelf: NamesShelf | None = None,
     progress: Callable[[int], None] = lambda _: None,
     go_on: bool = False,
     authority: Authority | None = None,
@@ -63,7 +63,7 @@ def rebuild_registers(
     """Replay the epochs of `plans`, oldest first, into the registers behind `connection`.
 
     `own_store` gives the new home's own tile store of an origin, to which verified entries are
-    copied. `on_names` is told the blobs that entries name, as they come. `progress` is told
+    copied. `shelf` is told the blobs that entries name, as they come. `progress` is told
     positions. A rebuild that was stopped goes on where it was. Raises SourcesExhausted,
     EntryDoesNotFit, RegistersAhead, or what a store raises.
     """
@@ -81,5 +81,5 @@ def rebuild_registers(
             continue
         own = own_store(plan.origin) if own_store is not None else None
         with opened_entries(plan, keys, start, own) as (entries, opener):
-            replay.run(entries, opener, plan.base, progress, on_names)
+            replay.run(entries, opener, plan.base, progress, shelf)
     return replay.report

@@ -41,6 +41,18 @@ class Opens(Protocol):
         ...
 
 
+class NamesShelf(Protocol):
+    """Hears which blobs entries name, in the journal's order, once or more often."""
+
+    def note(self, named: Sequence[tuple[bytes, str]]) -> None:
+        """(name, the subject whose wrapped key it is by what the act says, or '') of some blobs."""
+        ...
+
+    def settle(self) -> None:
+        """Make durable what was noted: the registers are about to commit their acts."""
+        ...
+
+
 @dataclass(slots=True)
 class Replayed:
     """What a replay did. `cases` holds at most 100 (position, reason) of those it counted."""
@@ -92,12 +104,12 @@ class Replay:
         opener: Opens,
         base: int,
         progress: Callable[[int], None] = lambda _: None,
-        on_names: Callable[[Sequence[bytes]], None] = lambda _: None,
+        shelf: NamesShelf | None = None,
     ) -> None:
         """Apply the entries of one epoch whose first act has position `base`.
 
         `bundles` gives (index of the first entry, entries), verified, in order, from the entry
-        that `position` names. `progress` is told the next position now and then, `on_names` the
+        that `position` names. `progress` is told the next position now and then, `shelf` the
         blobs that entries name, bundle by bundle.
 
         Raises EntryDoesNotFit, with the entry's index, for an entry that can't be opened, unless
@@ -105,7 +117,7 @@ class Replay:
         """
         self._connection.execute("BEGIN IMMEDIATE")
         with _garbage_after_each_commit() as self._collects:
-            self._run(bundles, opener, base, progress, on_names)
+            self._run(bundles, opener, base, progress, shelf)
 
     def _run(
         self,
@@ -113,7 +125,7 @@ class Replay:
         opener: Opens,
         base: int,
         progress: Callable[[int], None],
-        on_names: Callable[[Sequence[bytes]], None],
+        shelf: NamesShelf | None,
     ) -> None:
         try:
             position = self.position
@@ -122,26 +134,26 @@ class Replay:
                     raise EntryDoesNotFit(
                         f"entries from {position - base} on are missing.", place=f"entry {first}"
                     )
-                names: list[bytes] = []
+                named: list[tuple[bytes, str]] = []
                 for index, entry in enumerate(entries[position - base - first :], position - base):
-                    names += self._one(entry, opener, index, base)
+                    named += self._one(entry, opener, index, base)
                     position += 1
-                if names:
-                    on_names(names)
+                if named and shelf is not None:
+                    shelf.note(named)
                 # Not among the acts of one command: only its first one says that they belong to it.
                 if self._rows.changed_count >= ROWS_PER_TRANSACTION and not self._more:
-                    self._commit(position)
+                    self._commit(position, shelf)
                     self._connection.execute("BEGIN IMMEDIATE")
                     progress(position)
-            self._commit(position)
+            self._commit(position, shelf)
             progress(position)
         except BaseException:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise
 
-    def _one(self, entry: Any, opener: Opens, index: int, base: int) -> tuple[bytes, ...]:
-        """Apply one entry, or list it as a case; the blobs that it names."""
+    def _one(self, entry: Any, opener: Opens, index: int, base: int) -> list[tuple[bytes, str]]:
+        """Apply one entry, or list it as a case; the blobs that it names, with their subjects."""
         position = base + index
         try:
             opened = opener.open(entry, place="")
@@ -158,7 +170,7 @@ class Replay:
             self.report.note(position, str(error))
             self._rows.keep()
             self.report.acts += 1
-            return names_of(entry)
+            return [(name, "") for name in names_of(entry)]
         try:
             self._see_authority(act)
             apply_act(self._services, self._rows, act)
@@ -170,7 +182,7 @@ class Replay:
             self.report.note(position, str(error))
         self._rows.keep()
         self.report.acts += 1
-        return opened.names
+        return [(name, _enrolled_by(act, name)) for name in opened.names]
 
     def _see_authority(self, act: Act) -> None:
         """Raise NotAllowed for an act that should never have been accepted.
@@ -191,7 +203,9 @@ class Replay:
             raise NotAllowed(doubt, place=f"position {act.position}")
         self._origin, self._more = origin, act.together - 1
 
-    def _commit(self, position: int) -> None:
+    def _commit(self, position: int, shelf: NamesShelf | None) -> None:
+        if shelf is not None:
+            shelf.settle()
         note_applied(self._rows, position)
         self._rows.flush()
         self._connection.execute("COMMIT")
@@ -212,6 +226,12 @@ def _garbage_after_each_commit() -> Iterator[bool]:
     finally:
         if was_enabled:
             gc.enable()
+
+
+def _enrolled_by(act: Act, name: bytes) -> str:
+    """The subject whose wrapped key an act says the blob to be: its `subject` and `key`; or ''."""
+    subject = act.data.get("subject")
+    return subject if act.data.get("key") == name and isinstance(subject, str) else ""
 
 
 def names_of(entry: Any) -> tuple[bytes, ...]:

@@ -9,7 +9,7 @@ Every step may be repeated: the new home's folder keeps what an earlier try deci
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ import structlog
 
 import kulla.keeper.folder as keeper_folder
 from kulla.embassy.client import EmbassyClient
-from kulla.embassy.errors import EmbassyError
 from kulla.embassy.settle import Settlement
 from kulla.journal.checkpoints import add_signatures, parse_checkpoint
 from kulla.journal.entries import JournalKey
@@ -31,9 +30,10 @@ from kulla.journal.filestore import FileTileStore
 from kulla.journal.merkle import EMPTY_ROOT
 from kulla.journal.notes import SigningKey, parse_note
 from kulla.journal.policy_file import PolicyFile
+from kulla.keeper.errors import ShareInvalid
 from kulla.kernel.canonical import encode
 from kulla.kernel.edges import SystemClock, SystemEntropy
-from kulla.rebuild.chain import EpochPlan, rebuild_registers
+from kulla.rebuild.chain import EpochPlan
 from kulla.rebuild.history import opening_of, plan_history, settle_log
 from kulla.rebuild.replay import Replayed
 from kulla.rebuild.sources import FolderSource, HttpSource, Source
@@ -46,28 +46,28 @@ from kulla.rebuild.takeover import (
     newest_policy,
     seal,
 )
-from kulla.registers.sqlite import LiveRows, create_tables, open_registers
-from kulla.services.accounts.authority import Authority
 from kulla.tower.asking import ask_for_newest, earlier_versions
 from kulla.tower.asking import clients_of as _clients
 from kulla.tower.asking import read_key as _read_key
 from kulla.tower.custody import Decided, complete_kit, decide, forget_shares, recovery_key
 from kulla.tower.home import DEMO_STAFF, Home, write_missing
 from kulla.tower.kit import CREDENTIALS, kit_policy
-from kulla.tower.services import SERVICES, register_tables
+from kulla.tower.rebuilding import KeysBrought, bring_keys, rebuild_file, rebuild_home
 from kulla.tower.settled import settled_once
+from kulla.tower.standby_folder import StandbyFolder
 
 Progress = Callable[[str, int, int], None]
 EMBASSY_TIMEOUT_S = 10.0
-KEYS_AT_ONCE = 4000
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class TakeoverReport:
-    """What a takeover did. Sizes count the old epoch's entries; `acts` is all that were replayed.
+    """What a takeover did. Sizes count the old epoch's entries.
 
+    acts: how many the registers hold; replayed: how many of them were replayed only now.
+    keys: wrapped keys that came, which the keeper adopts; keys_missing: those that nobody gave.
     tails: embassies that hold more than was adopted; forked: those with another history. signed:
     the custodians who signed; not_counted: what else was sent, and why it does not count.
     """
@@ -80,8 +80,10 @@ class TakeoverReport:
     forked: tuple[tuple[str, int], ...]
     certain: bool
     acts: int
+    replayed: int
     cases: tuple[tuple[int, str], ...]
     keys: int
+    keys_missing: int
     seconds: float
     policy: Path
     signed: tuple[str, ...] = ()
@@ -111,7 +113,7 @@ def first_start(home: Home) -> None:
             place=str(home.folder),
             remedy="Rebuild from them: kulla takeover run.",
         )
-    _rebuild(home, policy, [EpochPlan(origin, 0, 0, EMPTY_ROOT, ())], {})
+    rebuild_file(home.registers, policy, [EpochPlan(origin, 0, 0, EMPTY_ROOT, ())], {})
     begin.unlink()
 
 
@@ -127,13 +129,27 @@ def take_over(
     """Make a new home in `home_folder` from the recovery kit and the embassies that answer.
 
     `signatures` are the files that custodians sent for the plan in that folder, or folders of them;
-    `reason` is needed where the kit has the custodians' keys and there is no plan. Raises
-    TakeoverFailed (SignaturesMissing where too few signed), ShareInvalid, NotSettled, or what a
+    `reason` is needed where the kit has the custodians' keys and there is no plan. In the folder of
+    a standby, registers and tiles are found as they are, and only what is new is replayed; the
+    process that follows there is ended. Raises TakeoverFailed (SignaturesMissing where too few
+    signed), ShareInvalid, StandbyBroken, NotSettled, or what a
     rebuild raises; then the same call may be repeated.
     """
+    standby = StandbyFolder(home_folder)
+    with standby.held(instead=True) if standby.exists else nullcontext():
+        return _take_over(kit, Home(home_folder), port, reason, signatures, progress)
+
+
+def _take_over(
+    kit: Path,
+    home: Home,
+    port: int,
+    reason: str,
+    signatures: Sequence[Path],
+    progress: Progress,
+) -> TakeoverReport:
     clock = SystemClock()
     start_s = clock.monotonic_s()
-    home = Home(home_folder)
     reader = _read_key(kit / "reader.key")
     newest, offered = ask_for_newest(kit_policy(kit), reader)
     plan = decide(
@@ -146,34 +162,37 @@ def take_over(
         clock=clock,
         entropy=SystemEntropy(),
     )
-    prepared = (home.folder / "opening").exists()
-    if not prepared:  # else the keys are all at the keeper, and no share is kept here
-        complete_kit(kit, recovery_key(home, kit))
+    recovery = _recovery_key(home, kit)
     with _clients(plan.old, reader) as clients:
         sealed, settlement, sources = _close_old_epoch(home, plan, clients, offered, progress)
         hand_over_policy(clients, plan.new, sealed)
         _furnish(home, kit, plan, port)
         keys = _journal_keys(kit)
         plans = plan_history(sources, plan.old, keys, settlement)
-        names: dict[bytes, None] = {}
         end = plans[-1].base + plans[-1].size
-        replayed = _rebuild(
-            home,
-            plan.old,
-            plans,
-            keys,
-            on_names=lambda found: names.update(dict.fromkeys(found)),
-            progress=lambda at: progress("replaying acts", at, end),
+        replayed = rebuild_home(
+            home, plan.old, plans, keys, lambda at: progress("replaying acts", at, end)
         )
-        wanted = [] if prepared else list(names)
-        adopted_keys = _bring_keys(home, kit, sources, wanted, progress)
+        brought = bring_keys(home, sources, recovery, progress)
         _keep_checkpoints(home, plan.old, sealed, settlement)
         _keep_policies(home, plan.new, clients)
     opened = opening_of(plans, plan.note)
     write_missing(home.folder / "opening", encode(epoch_opened_data(opened)))
     forget_shares(home)
     seconds = round(clock.monotonic_s() - start_s, 3)
-    return _report(home, plan, sealed, settlement, replayed, adopted_keys, seconds)
+    return _report(home, plan, sealed, settlement, replayed, end, brought, seconds)
+
+
+def _recovery_key(home: Home, kit: Path) -> bytes | None:
+    """The recovery key; None where an earlier try gave it to the keeper and kept no share of it."""
+    try:
+        recovery = recovery_key(home, kit)
+    except ShareInvalid:
+        if (home.folder / "opening").exists():
+            return None
+        raise
+    complete_kit(kit, recovery)
+    return recovery
 
 
 def _close_old_epoch(
@@ -203,7 +222,8 @@ def _report(
     sealed: Mapping[str, Sealed],
     settlement: Settlement,
     replayed: Replayed,
-    keys: int,
+    acts: int,
+    brought: KeysBrought,
     seconds: float,
 ) -> TakeoverReport:
     return TakeoverReport(
@@ -214,9 +234,11 @@ def _report(
         tails=tuple((tail.embassy, tail.size) for tail in settlement.tails),
         forked=tuple((tail.embassy, tail.size) for tail in settlement.forked),
         certain=settlement.certain,
-        acts=replayed.acts,
+        acts=acts,
+        replayed=replayed.acts,
         cases=tuple(replayed.cases),
-        keys=keys,
+        keys=brought.keys,
+        keys_missing=brought.missing,
         seconds=seconds,
         policy=home.policy_file,
         signed=plan.signed,
@@ -255,7 +277,7 @@ def rebuild_for_looking(
             newest = settle_log(sources, policy, policy.logs[-2].key.name)
         plans = plan_history(sources, policy, keys, newest)
         end = plans[-1].base + plans[-1].size
-        replayed = _rebuild_file(
+        replayed = rebuild_file(
             registers,
             policy,
             plans,
@@ -303,78 +325,6 @@ def at_port(settings: str, port: int) -> str:
     return "\n".join(lines) + "\n" + (bracket + tables).lstrip("\n")
 
 
-def _rebuild(
-    home: Home,
-    policy: PolicyFile,
-    plans: Sequence[EpochPlan],
-    keys: Mapping[bytes, JournalKey],
-    *,
-    on_names: Callable[[Sequence[bytes]], None] = lambda _: None,
-    progress: Callable[[int], None] = lambda _: None,
-) -> Replayed:
-    """Rebuild a home's registers, and its own copy of the journal."""
-    stores: list[FileTileStore] = []
-
-    def own_store(origin: str) -> FileTileStore:
-        store = FileTileStore(home.journal(origin), create=True)
-        stores.append(store)
-        return store
-
-    try:
-        return _rebuild_file(
-            home.registers,
-            policy,
-            plans,
-            keys,
-            own_store=own_store,
-            on_names=on_names,
-            progress=progress,
-        )
-    finally:
-        for store in stores:
-            store.close()
-
-
-def _rebuild_file(
-    path: Path,
-    policy: PolicyFile,
-    plans: Sequence[EpochPlan],
-    keys: Mapping[bytes, JournalKey],
-    **how: Any,
-) -> Replayed:
-    tables = register_tables()
-    connection = open_registers(path, create=True)
-    try:
-        create_tables(connection, tables)
-        rows = LiveRows(connection, tables)
-        if rows.get("kulla_epoch", 1) is None:
-            first = policy.logs[0].key.name
-            rows.put("kulla_epoch", {"number": 1, "origin": first, "base": 0, "root_before": None})
-        how["authority"] = Authority(policy.relying_party, ())
-        return rebuild_registers(plans, keys, connection, tables, SERVICES, **how)
-    finally:
-        connection.close()
-
-
-def _bring_keys(
-    home: Home, kit: Path, sources: Sequence[Source], names: list[bytes], progress: Progress
-) -> int:
-    """Bring the wrapped keys that entries name into the new keeper; how many were found.
-
-    A key that no source holds leaves its subject's personal fields closed, and nothing else.
-    """
-    recovery = recovery_key(home, kit) if names else b""
-    found_count = 0
-    for start in range(0, len(names), KEYS_AT_ONCE):
-        some = names[start : start + KEYS_AT_ONCE]
-        found = _blobs_of(sources, some)
-        # In the order of the journal: of two blobs for one subject the first one counts.
-        keeper_folder.adopt(home.keeper, recovery, [found[name] for name in some if name in found])
-        found_count += len(found)
-        progress("personal keys", start + len(some), len(names))
-    return found_count
-
-
 def _best_first(sources: Sequence[HttpSource], settlement: Settlement) -> list[HttpSource]:
     """Those that hold exactly what was adopted first: they have its partial tiles too."""
     ahead = {tail.embassy for tail in settlement.tails}
@@ -383,20 +333,6 @@ def _best_first(sources: Sequence[HttpSource], settlement: Settlement) -> list[H
         return 2 if source.name not in settlement.holders else int(source.name in ahead)
 
     return sorted(sources, key=rank)
-
-
-def _blobs_of(sources: Sequence[Source], names: Sequence[bytes]) -> dict[bytes, bytes]:
-    """Those of the named blobs that any source gives."""
-    found: dict[bytes, bytes] = {}
-    for source in sources:
-        missing = [name for name in names if name not in found]
-        if not missing:
-            break
-        try:
-            found.update((name, blob) for name, blob in source.blobs(missing) if blob is not None)
-        except EmbassyError as error:
-            log.warning("source failed", source=source.name, error=str(error))
-    return found
 
 
 def _keep_checkpoints(

@@ -132,6 +132,12 @@ class Citizens:
             if not wish.done:
                 home.submit(wish.command)
 
+    def ask_again(self, home: Home) -> None:
+        """Who was not told the end sends the command again, once home did all it was sent."""
+        if home.process is not None and not home.process.inbox:
+            for wish in self.waiting:
+                self.send(wish, home)
+
     @property
     def waiting(self) -> list[Wish]:
         """Wishes that nobody was told the end of."""

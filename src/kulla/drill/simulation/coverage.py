@@ -90,14 +90,36 @@ SITUATIONS: Final[tuple[str, ...]] = (
     "a settlement is split",
     "an epoch that was left empty is passed over",
     "registers are compared with an old home's",
+    # standbys
+    "a standby replays",
+    "a standby waits for a quorum",
+    "a standby follows a new home",
+    "a standby raises the alarm on a fork",
+    "a standby dies at a step",
+    "a standby is killed",
+    "a standby loses power",
+    "standby: a write of tiles is lost",
+    "standby: a write of tiles is kept though it failed",
+    "standby: a write of tiles is torn",
+    "standby: a write of tiles is reordered",
+    "a standby starts from torn tiles",
+    "a standby takes over",
+    "a standby takes over that lags",
+    "a standby's registers are compared with home's",
     # size
     "a home's log passes 256 entries",
     "an embassy passes 256 entries",
     "a takeover adopts a full tile",
+    # rare: nothing rests on these
+    "two takeovers split the embassies",
+    "a standby begins anew",
+    "a takeover begins anew in a standby's folder",
 )
 """The names that `World.met` takes."""
 
-RARE: Final[frozenset[str]] = frozenset({"two takeovers split the embassies"})
+RARE: Final[frozenset[str]] = frozenset(
+    SITUATIONS[SITUATIONS.index("two takeovers split the embassies") :]
+)
 """What may stay away for 500 seeds: it is counted, and nothing rests on it."""
 
 _FAULT = re.compile(r"\((lost|persisted|torn|reordered)\)")
@@ -112,6 +134,12 @@ _EMBASSY_WORDS = {
     "persisted": "embassy: a write is kept though it failed",
     "torn": "embassy: a write is torn",
     "reordered": "embassy: a write is reordered",
+}
+_STANDBY_WORDS = {
+    "lost": "standby: a write of tiles is lost",
+    "persisted": "standby: a write of tiles is kept though it failed",
+    "torn": "standby: a write of tiles is torn",
+    "reordered": "standby: a write of tiles is reordered",
 }
 NOT_HOME: Final = {
     "sealed this epoch": "a start learns that its epoch is sealed",
@@ -130,6 +158,11 @@ def fault_of(error: KullaError) -> str:
 def home_write(fault: str) -> str:
     """The situation in which a home's tile store broke with this fault."""
     return _HOME_WORDS[fault]
+
+
+def standby_write(fault: str) -> str:
+    """The situation in which a standby's tile store broke with this fault."""
+    return _STANDBY_WORDS[fault]
 
 
 def embassy_write(fault: str) -> str:

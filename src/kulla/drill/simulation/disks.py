@@ -9,6 +9,7 @@ from typing import Any
 from kulla.drill.chance import Chance
 from kulla.drill.simulation import country
 from kulla.drill.simulation.mortal import Life, MortalConnection
+from kulla.drill.simulation.shelf import WantedFile
 from kulla.journal.notes import SigningKey
 from kulla.journal.policy_file import PolicyFile
 from kulla.journal.simulated import SimulatedTileStore
@@ -133,8 +134,9 @@ class RegisterConnection(MortalConnection):
 class HomeFolder:
     """All that a home has on its disk. What is set here is durable at once, as `write_secret` is.
 
-    stores: the logs' tiles by origin. blobs: the keeper's wrapped keys. decided: what a takeover
-    decided in this folder.
+    stores: the logs' tiles by origin. blobs: the keeper's wrapped keys. wanted: those that a
+    standby or a takeover found named. followed: the policy that a standby follows. decided: what a
+    takeover decided in this folder.
     """
 
     def __init__(
@@ -146,6 +148,8 @@ class HomeFolder:
         self.registers = self._file(country.empty_registers())
         self.stores: dict[str, SimulatedTileStore] = {}
         self.blobs: dict[bytes, bytes] = {}
+        self.wanted = WantedFile()
+        self.followed: PolicyFile | None = None
         self.policy: PolicyFile | None = None
         self.log_key: SigningKey | None = None
         self.opening: Mapping[str, Value] | None = None
@@ -175,6 +179,12 @@ class HomeFolder:
         for store in self.stores.values():
             store.crash()
 
+    def forget_replayed(self) -> None:
+        """Remove registers, tiles and wanted keys, as tower.standby_folder does."""
+        self.registers = self._file(country.empty_registers())
+        self.stores = {}
+        self.wanted = WantedFile()
+
     def restart(self) -> None:
         """The process died alone."""
         for store in self.stores.values():
@@ -192,7 +202,7 @@ class HomeFolder:
         self.stores = {origin: store.copy() for origin, store in other.stores.items()}
         for store in self.stores.values():
             store.syncs = self.syncs
-        self.blobs = dict(other.blobs)
+        self.blobs, self.wanted = dict(other.blobs), other.wanted.copy()
         self.policy, self.log_key, self.opening = other.policy, other.log_key, other.opening
         self.decided = dict(other.decided)
 

@@ -23,7 +23,7 @@ from kulla.embassy.client import EmbassyClient
 from kulla.embassy.errors import EmbassyError, ForkRefused, LogSealed
 from kulla.journal.entries import Sealer
 from kulla.journal.epochs import EPOCH_OPENED
-from kulla.journal.errors import JournalError, StoreFailed
+from kulla.journal.errors import JournalError, StoreConflict, StoreFailed
 from kulla.journal.notes import NoteSignature
 from kulla.journal.tiles import WIDTH
 from kulla.kernel.service import Command, NewAct
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 _BACKLOG_MAX = 8
 _BATCH_MAX = 4
+_CALM_BATCH_MAX = 64
 _PATIENCE_S = 1.0
 _DISK_WORDS = ("disk I/O error", "full")
 
@@ -204,6 +205,7 @@ class HomeProcess:
         store = MortalStore(folder.store(self.origin), self.life)
         journal = Log(folder.log_key, store, size if first is None else first)
         if not self.world.build.pending:
+            connection.execute("DELETE FROM scribe_pending")
             return journal
         if entries:
             journal.join(entries)
@@ -248,7 +250,8 @@ class HomeProcess:
             return
         self._hear()
         if self.inbox and (self.scribe.may_take or not self._quorum_reachable):
-            count = min(len(self.inbox), self.world.chance.randrange(1, _BATCH_MAX + 1))
+            most = _BATCH_MAX if self.world.unrest else _CALM_BATCH_MAX
+            count = min(len(self.inbox), self.world.chance.randrange(1, most + 1))
             batch = [self.inbox.popleft() for _ in range(count)]
             for ask in batch:
                 ask.end_before = self.writer.end
@@ -361,6 +364,8 @@ class Home:
         except (StoreFailed, sqlite3.OperationalError) as error:
             if self.process is process:
                 self._end_of_disk(error)
+        except StoreConflict as error:
+            self.world.judge.fail("broken", f"{self.name} writes over what it wrote: {error}")
         except NotHome as error:
             self.world.note("is not home", self.name, error.message)
             self.world.met(next(met for words, met in NOT_HOME.items() if words in error.message))

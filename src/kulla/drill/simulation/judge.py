@@ -23,6 +23,7 @@ from kulla.registers.sqlite import LiveRows, dump
 if TYPE_CHECKING:
     from kulla.drill.simulation.disks import HomeFolder
     from kulla.drill.simulation.home import Ask, HomeProcess
+    from kulla.drill.simulation.standby import Standby
     from kulla.drill.simulation.world import World
 
 _ADOPTED_BY = len(country.EMBASSIES) - country.QUORUM + 1
@@ -51,6 +52,8 @@ class Judge:
     forgotten        an embassy lacks after a restart what it answered for
     unsealed         an embassy took more of a log that it had sealed
     two-homes        two logs of one epoch were acknowledged
+    followed         a standby replayed what no quorum signed
+    keyless          a new home lacks a wrapped key that an acknowledged act named
     not-home         a home serves though it could know that it is not home
     booked-twice     two people were told that they have the same slot
     replay           registers are not what a replay of the journal gives
@@ -67,6 +70,7 @@ class Judge:
         self._safe: dict[tuple[bytes, int], bytes] = {}
         self._ended: set[bytes] = set()
         self._confirmed: dict[str, bytes] = {}
+        self._followed: dict[tuple[str, bytes], int] = {}
         self.acknowledged: dict[bytes, tuple[int, bytes]] = {}
         self.adopted: dict[bytes, tuple[int, list[bytes]]] = {}
         self.accepted: dict[bytes, tuple[int, ...]] = {}
@@ -278,6 +282,35 @@ class Judge:
             if wish.command.name in ("cancel", "reschedule")
         }
 
+    # standbys
+
+    def followed(self, standby: Standby, rows: LiveRows) -> None:
+        """A standby did a step: all that it replayed is what a quorum signed, or was adopted."""
+        position = applied(rows)
+        epochs = [(str(row["origin"]), cast(int, row["base"])) for row in rows.find("kulla_epoch")]
+        assert standby.folder.followed is not None
+        log_ids = {known.key.name: known.key.public for known in standby.folder.followed.logs}
+        ends = [base for _, base in epochs[1:]] + [position]
+        for (origin, base), end in zip(epochs, ends, strict=True):
+            size, log = end - base, log_ids[origin]
+            if not size or self._followed.get((standby.name, log)) == size:
+                continue
+            root = Tree.load(standby.folder.store(origin), size).root()
+            adopted, leaves = self.adopted.get(log, (0, []))
+            good = self._is_held(log, size, root)
+            if not good and not (size <= adopted and root == root_of(leaves[:size])):
+                what = f"{standby.name} replayed {size} of {origin}, which no quorum signed"
+                self.fail("followed", what)
+            self._followed[standby.name, log] = size
+
+    def disowned(self, standby: Standby, why: str) -> None:
+        """A standby says that what it replayed does not count: the rules don't allow that."""
+        self._world.met("a standby begins anew")
+        self._followed = {
+            who: size for who, size in self._followed.items() if who[0] != standby.name
+        }
+        self.fail("followed", f"{standby.name} had replayed what does not count: {why}")
+
     # takeovers and the end
 
     def took_over(
@@ -313,6 +346,11 @@ class Judge:
             if log not in planned and size:
                 self.fail("lost", f"{size} acknowledged of a log that nobody adopted")
         self.check_accepted(connection)
+        for wish in self._world.citizens.wishes:
+            if wish.command.key() in self.accepted and not folder.blobs.keys() >= set(
+                wish.command.names
+            ):
+                self.fail("keyless", f"the key that {wish.command.name} named is not there")
         self._compare_with_old_homes(connection)
 
     def check_accepted(self, connection: Any) -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from kulla.drill.simulation.world import World
 
 ABSENT_FOR_TAKEOVERS = 2
+_AT_STANDBY = 0.4
 
 
 class Mishaps:
@@ -27,6 +28,9 @@ class Mishaps:
         """A process is killed, or a machine loses its power."""
         world, chance = self._world, self._world.chance
         power = chance.random() < 0.5
+        if world.standby is not None and chance.random() < _AT_STANDBY:
+            world.standby.kill(power=power)
+            return
         if chance.random() < 0.5:
             world.some_home().kill(power=power)
             return
@@ -38,13 +42,11 @@ class Mishaps:
     def disk_fails(self) -> None:
         """The next write to some disk will fail."""
         world, chance = self._world, self._world.chance
+        if world.standby is not None and chance.random() < _AT_STANDBY:
+            self._folder_fails(world.standby.folder, tiles=0.8, after_max=0)
+            return
         if chance.random() < 0.5:
-            folder = world.some_home().folder
-            if chance.random() < 0.5:
-                folder.registers.next_fault = chance.choice(("lost", "persisted"))
-            elif folder.stores:
-                store = chance.choice(list(folder.stores.values()))
-                store.fail_next(chance.choice(list(WriteFault)), chance.randrange(2))
+            self._folder_fails(world.some_home().folder, tiles=0.5, after_max=1)
             return
         node = chance.choice(list(world.embassies.values()))
         if chance.random() < 0.2:
@@ -53,6 +55,14 @@ class Mishaps:
         store = chance.choice(node.stores())
         store.fail_next(chance.choice(list(WriteFault)), chance.randrange(3))
 
+    def _folder_fails(self, folder: HomeFolder, *, tiles: float, after_max: int) -> None:
+        chance = self._world.chance
+        if chance.random() >= tiles:
+            folder.registers.next_fault = chance.choice(("lost", "persisted"))
+        elif folder.stores:
+            store = list(folder.stores.values())[-1 if chance.random() < 0.7 else 0]
+            store.fail_next(chance.choice(list(WriteFault)), chance.randint(0, after_max))
+
     def disk_fills_or_empties(self) -> None:
         """A disk is full, or somebody makes room."""
         world, chance = self._world, self._world.chance
@@ -60,11 +70,17 @@ class Mishaps:
             node = chance.choice(list(world.embassies.values()))
             node.full = not node.full
             return
-        folder = world.some_home().folder
+        folder = self._some_folder()
         full = not folder.registers.next_fault
         folder.registers.next_fault = "full" if full else ""
         for store in folder.stores.values():
             store.full = full and chance.random() < 0.5
+
+    def _some_folder(self) -> HomeFolder:
+        standby = self._world.standby
+        if standby is not None and self._world.chance.random() < _AT_STANDBY:
+            return standby.folder
+        return self._world.some_home().folder
 
     def clock_jumps(self) -> None:
         """A site's clock jumps, by a second to a day, either way."""

@@ -96,6 +96,7 @@ def tidy_after(seeds: int) -> None:
     forget()
     if seeds % _SEEDS_A_CLEARING == 0:
         gc.collect()
+        gc.freeze()  # what is left will stay
 
 
 def _drop(*_: Any) -> Any:

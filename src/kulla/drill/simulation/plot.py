@@ -76,7 +76,8 @@ class Profile:
     embassy answers long after the others. thief: somebody has home's log key and feeds one embassy.
     zombie: a home that was only cut off goes on living after the takeover. restored: an old backup
     of home is started. race: two sites take over at once. long: the country has a past, and its
-    log passes 256 entries: the first full tiles.
+    log passes 256 entries: the first full tiles. standby: a site follows the embassies, and most
+    takeovers are its.
     """
 
     steps: int
@@ -97,6 +98,7 @@ class Profile:
     restored: bool
     race: bool
     long: bool
+    standby: bool
 
 
 def profile_of(seed: int) -> Profile:
@@ -119,7 +121,7 @@ def profile_of(seed: int) -> Profile:
         ),
         streams=chance.random() < 0.5,
         deaths=some(1.0, 0.6),
-        disk_faults=some(0.04),
+        disk_faults=some(0.06),
         full_disks=some(0.02, 0.3),
         jumps=some(0.03, 0.3),
         cuts=some(0.04),
@@ -128,9 +130,10 @@ def profile_of(seed: int) -> Profile:
         starts=chance.choice((1.0, 4.0)),
         culprit=culprit,
         slow=chance.random() < 0.2,
-        thief=chance.random() < 0.25,
+        thief=chance.random() < 0.3,
         zombie=takeovers > 0 and chance.random() < 0.5,
         restored=chance.random() < 0.2,
         race=takeovers > 0 and chance.random() < 0.25,
         long=seed % LONG_EVERY == LONG_EVERY - 1,
+        standby=chance.random() < 0.4,
     )

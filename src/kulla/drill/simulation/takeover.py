@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 from kulla.drill.simulation import country
 from kulla.drill.simulation.disks import HomeFolder, RegisterConnection
 from kulla.drill.simulation.mortal import Died, Life, MortalStore
+from kulla.drill.simulation.shelf import WantedShelf
 from kulla.embassy.client import EmbassyClient
 from kulla.embassy.errors import EmbassyError, NotSettled
 from kulla.embassy.settle import Settlement
@@ -20,7 +21,7 @@ from kulla.journal.epochs import epoch_opened_data, parse_succession
 from kulla.journal.errors import JournalError, StoreFailed
 from kulla.journal.policy_file import PolicyFile
 from kulla.kernel.errors import KullaError
-from kulla.rebuild.chain import EpochPlan, rebuild_registers
+from kulla.rebuild.chain import EpochPlan, RegistersAhead, rebuild_registers
 from kulla.rebuild.history import (
     HistoryUnclear,
     opening_of,
@@ -28,7 +29,7 @@ from kulla.rebuild.history import (
     settle_log,
     view_of,
 )
-from kulla.rebuild.reading import SourcesExhausted
+from kulla.rebuild.reading import OwnCopyDiffers, SourcesExhausted
 from kulla.rebuild.sources import HttpSource
 from kulla.rebuild.takeover import (
     TakeoverFailed,
@@ -38,6 +39,8 @@ from kulla.rebuild.takeover import (
     seal,
     succession_of,
 )
+from kulla.registers.own import applied
+from kulla.registers.sqlite import LiveRows
 
 if TYPE_CHECKING:
     from kulla.drill.simulation.world import World
@@ -47,16 +50,21 @@ class NotYetAllowed(KullaError):
     """Fewer embassies answered than the rules ask for: the custodians wait."""
 
 
+_DEATH_BETWEEN = 0.1
+_KEYS_AT_ONCE = 1000
 _TRY_AGAIN = (TakeoverFailed, NotSettled, NotYetAllowed, SourcesExhausted, HistoryUnclear)
 
 
 class Takeover:
     """One new home on its way, in a folder of its own."""
 
-    def __init__(self, world: World, name: str) -> None:
+    def __init__(self, world: World, name: str, folder: HomeFolder | None = None) -> None:
+        """`folder` is a standby's, where it is the one that takes over."""
         self.world = world
         self.name = name
-        self.folder = HomeFolder(world.chance, syncs=world.build.syncs, met=world.met)
+        new = HomeFolder(world.chance, syncs=world.build.syncs, met=world.met)
+        self.folder = folder or new
+        self._of_standby = folder is not None
         self.done = False
         self.running = False
         self.last_fault = ""
@@ -90,6 +98,8 @@ class Takeover:
                 self.folder.cut_power()
             else:
                 self.folder.restart()
+        except (RegistersAhead, OwnCopyDiffers) as error:
+            self.world.judge.fail("broken", f"{self.name} contradicts what it did before: {error}")
         except (*_TRY_AGAIN, EmbassyError, JournalError) as error:
             self.last_fault = f"{type(error).__name__}: {error}"
             self._note_fault(error)
@@ -97,6 +107,14 @@ class Takeover:
         finally:
             life.over = True
             self.running = False
+
+    def _between(self, life: Life) -> None:
+        """Between two steps is where it may die in a seed in which processes die."""
+        world = self.world
+        life.check()
+        if world.unrest and world.profile.deaths and world.chance.random() < _DEATH_BETWEEN:
+            life.over = True
+            raise Died
 
     def _note_fault(self, error: KullaError) -> None:
         if isinstance(error, NotYetAllowed):
@@ -111,6 +129,7 @@ class Takeover:
             for name, node in world.embassies.items()
         }
         old, new, note = self._decide(clients)
+        self._between(life)
         bring_up_to_date(clients, old, world.policies)
         origin = old.current_log.key.name
         if not world.build.seals_first:
@@ -123,6 +142,7 @@ class Takeover:
                 world.met("embassies sealed different sizes")
         sources = [HttpSource(clients[name]) for name in sealed]
         settlement = self._settle(sources, old, origin)
+        self._between(life)
         sources = _best_first(sources, settlement)
         hand_over_policy(clients, new)
         world.judge.ended(old.current_log.key.public)
@@ -134,10 +154,12 @@ class Takeover:
             settlement,
             lambda origin: self._settle(sources, old, origin),
         )
-        names: dict[bytes, None] = {}
-        connection = self._rebuild(life, plans, names)
-        self._bring_keys(sources, list(names))
-        life.check()
+        self._between(life)
+        shelf = WantedShelf(self.folder.wanted, life)
+        connection = self._rebuild(life, plans, shelf)
+        self._between(life)
+        self._bring_keys(sources, shelf)
+        self._between(life)
         opening = opening_of(plans, note)
         if opening.before:
             world.met("an epoch that was left empty is passed over")
@@ -205,9 +227,27 @@ class Takeover:
         return settlement
 
     def _rebuild(
-        self, life: Life, plans: Sequence[EpochPlan], names: dict[bytes, None]
+        self, life: Life, plans: Sequence[EpochPlan], shelf: WantedShelf
+    ) -> RegisterConnection:
+        """As tower.rebuilding.rebuild_home: what a standby replayed and does not count goes."""
+        try:
+            return self._replay(life, plans, shelf)
+        except (RegistersAhead, OwnCopyDiffers) as error:
+            if not self._of_standby:
+                raise
+            self.world.met("a takeover begins anew in a standby's folder")
+            self.world.note("begins anew", self.name, str(error))
+            self.folder.forget_replayed()
+            return self._replay(life, plans, WantedShelf(self.folder.wanted, life))
+
+    def _replay(
+        self, life: Life, plans: Sequence[EpochPlan], shelf: WantedShelf
     ) -> RegisterConnection:
         connection = self.folder.registers.open(life)
+        if self._of_standby and applied(LiveRows(connection.plain, country.tables())) < (
+            plans[-1].base + plans[-1].size
+        ):
+            self.world.met("a standby takes over that lags")
         rebuild_registers(
             plans,
             country.journal_keys(),
@@ -215,21 +255,24 @@ class Takeover:
             country.tables(),
             country.SERVICES,
             own_store=lambda origin: MortalStore(self.folder.store(origin), life),
-            on_names=lambda found: names.update(dict.fromkeys(found)),
+            shelf=shelf,
         )
         return connection
 
-    def _bring_keys(self, sources: Sequence[HttpSource], names: list[bytes]) -> None:
-        found = self.folder.blobs
+    def _bring_keys(self, sources: Sequence[HttpSource], shelf: WantedShelf) -> None:
+        """Bring the wrapped keys; the operators see how many are missing, and try again."""
         for source in sources:
-            missing = [name for name in names if name not in found]
+            missing = [name for _, name in shelf.missing(_KEYS_AT_ONCE)]
             if not missing:
                 break
             try:
                 pairs = list(source.blobs(missing))
             except EmbassyError:
                 continue
-            found.update((name, blob) for name, blob in pairs if blob is not None)
+            shelf.put({name: blob for name, blob in pairs if blob is not None})
+        if shelf.counts()[1]:
+            raise NotYetAllowed(f"{shelf.counts()[1]} wrapped keys are missing.")
+        self.folder.blobs.update(self.folder.wanted.blobs)
 
 
 def _situations(settlement: Settlement) -> Iterator[str]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from kulla.drill.simulation import country
 from kulla.drill.simulation.takeover import Takeover
 
 if TYPE_CHECKING:
+    from kulla.drill.simulation.disks import HomeFolder
     from kulla.drill.simulation.world import World
     from kulla.journal.policy_file import PolicyFile
 
 _TRIES_IN_CALM = 3
 _AGAIN = 0.2
+_BY_STANDBY = 0.7
 
 
 class Takeovers:
@@ -29,6 +32,7 @@ class Takeovers:
         self.beaten: list[Takeover] = []
         self.done = 0
         self._sites = 1
+        self._by_standby: set[str] = set()
 
     def event(self) -> None:
         """Somebody decides that home is gone, rightly or not, or goes on with what was decided."""
@@ -46,7 +50,13 @@ class Takeovers:
     def begin(self) -> None:
         """A site is to be the next home; where there is a race, another one, too."""
         world = self._world
-        self._add()
+        standby = world.standby
+        if standby is not None and world.chance.random() < _BY_STANDBY:
+            self.under_way.append(Takeover(world, standby.name, standby.give_up_folder()))
+            self._by_standby.add(standby.name)
+            world.new_standby()
+        else:
+            self._add()
         if world.profile.race and world.unrest and world.chance.random() < 0.7:
             world.met("two sites take over at once")
             self._add()
@@ -87,6 +97,8 @@ class Takeovers:
         elif takeover.done:
             self.under_way.remove(takeover)
             self.done += 1
+            if takeover.name in self._by_standby:
+                self._world.met("a standby takes over")
             self._world.new_home(takeover.name, takeover.folder)
 
     def insist(self) -> None:
@@ -101,6 +113,18 @@ class Takeovers:
         if not self.under_way:
             self.begin()
         self.insist()
+
+    @property
+    def folders(self) -> list[HomeFolder]:
+        """The folders in which somebody takes over."""
+        return [takeover.folder for takeover in (*self.under_way, *self.beaten)]
+
+    @property
+    def are_split(self) -> bool:
+        """Whether two sites took over at once, and each is followed by embassies of its own."""
+        nodes = self._world.embassies.values()
+        logs = [node.policy.logs for node in nodes if node.honest and not node.lost]
+        return any(one[: len(other)] != other[: len(one)] for one, other in combinations(logs, 2))
 
     @property
     def last_fault(self) -> str:

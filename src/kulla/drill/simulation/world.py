@@ -20,6 +20,7 @@ from kulla.drill.simulation.mishaps import Mishaps
 from kulla.drill.simulation.mortal import Life
 from kulla.drill.simulation.network import FAIR, Network
 from kulla.drill.simulation.plot import BUILDS, Profile, profile_of
+from kulla.drill.simulation.standby import Standby
 from kulla.drill.simulation.takeovers import Takeovers
 
 _DEPTH_MAX: Final = 2
@@ -57,6 +58,10 @@ class World:
         folder.log_key = country.key_of(country.origin_of(1))
         self.homes = [Home(self, "home-1", folder)]
         self.home = self.homes[0]
+        self._standbys = 0
+        self.standby: Standby | None = None
+        if self.profile.standby:
+            self.new_standby()
         self.takeovers = Takeovers(self)
         self.mishaps = Mishaps(self)
         self.undecided = False
@@ -139,6 +144,7 @@ class World:
             (14, self._somebody_asks),
             (18, self._home_ticks),
             (40, self._courier_steps),
+            (12 if profile.standby else 0, self._standby_steps),
             (profile.starts, self._something_starts),
             (profile.haste, self.takeovers.event),
             (100 * profile.weather.late, self.network.arrive_late),
@@ -164,6 +170,10 @@ class World:
         if homes:
             recent = self.chance.random() < 0.7
             self.citizens.ask(homes[-1] if recent else self.chance.choice(homes))
+
+    def _standby_steps(self) -> None:
+        assert self.standby is not None
+        self.standby.step()
 
     def _home_ticks(self) -> None:
         home = self.some_home()
@@ -193,6 +203,8 @@ class World:
         for node in self.embassies.values():
             if self.chance.random() < 0.5:
                 node.start()
+        if self.standby is not None and self.chance.random() < 0.7:
+            self.standby.start()
 
     def new_home(self, name: str, folder: HomeFolder) -> None:
         """A site is to be home from now on, unless another one followed it already."""
@@ -204,9 +216,16 @@ class World:
             self.home = home
         home.start()
 
+    def new_standby(self) -> None:
+        """A site begins to follow the embassies, with empty disks."""
+        self._standbys += 1
+        self.standby = Standby(self, f"standby-{self._standbys}")
+
     def askers(self) -> list[str]:
         """The sites from which embassies are asked."""
         names = [home.name for home in self.homes]
+        if self.standby is not None:
+            names.append(self.standby.name)
         return names + [takeover.name for takeover in self.takeovers.under_way]
 
     # rest
@@ -231,8 +250,7 @@ class World:
                 wish = self.citizens.one_more(self.home)
             if wish is not None and wish.done and self.is_level:
                 break
-            for waiting in self.citizens.waiting:
-                self.citizens.send(waiting, self.home)
+            self.citizens.ask_again(self.home)
         else:
             self.undecided = self._may_be_undecided()
             if not self.undecided:
@@ -244,9 +262,13 @@ class World:
     def _may_be_undecided(self) -> bool:
         """Whether two histories are held by equally many, which only custodians can decide.
 
-        Two who have home's key can bring that about, the thief with a traitor or an old home that
-        came back; nothing is lost by it, and receipts show which history was acknowledged.
+        Two sites that took over at once may have got a part of the embassies each. Two who have
+        home's key can bring it about, too: the thief with a traitor, or an old home that came back.
+        Nothing is lost by it, and receipts show which history was acknowledged.
         """
+        if self.takeovers.are_split:
+            self.met("two takeovers split the embassies")
+            return True
         two_signers = self.mishaps.thief is not None or self.profile.restored
         fault = self.takeovers.last_fault
         return two_signers and fault.startswith("NotSettled")
@@ -255,10 +277,13 @@ class World:
         for node in self.embassies.values():
             node.full = node.away = False
             node.start()
-        for home in self.homes:
-            home.clock.off_ms = 0
-            home.folder.registers.next_fault = ""
-            for store in home.folder.stores.values():
+        standby = [self.standby] if self.standby is not None else []
+        sites: list[Home | Standby] = [*self.homes, *standby]
+        for site in sites:
+            site.clock.off_ms = 0
+        for folder in [site.folder for site in sites] + self.takeovers.folders:
+            folder.registers.next_fault = ""
+            for store in folder.stores.values():
                 store.full = False
 
     def turn(self) -> None:
@@ -275,6 +300,9 @@ class World:
             for name in country.EMBASSIES:
                 home.carry(name)
             home.act(HomeProcess.tick)
+        if self.standby is not None:
+            self.standby.start()
+            self.standby.step()
 
     @property
     def is_level(self) -> bool:
@@ -288,4 +316,6 @@ class World:
             if home.process is not None:
                 home.process.connection.close()
                 vars(home.process).clear()
+        if self.standby is not None:
+            vars(self.standby).clear()
         vars(self).clear()
