@@ -64,7 +64,7 @@ def test_a_key_opens_before_it_was_adopted_and_all_are_adopted_in_the_end(
     keeper = _keeper(place)
     _opens(keeper, [old[-1], old[0]])
     assert keeper.wrapped([old[-1][0].name]) == {old[-1][0].name: old[-1][0].blob}
-    adopt_all(keeper.go_on_adopting, threading.Event(), pause_s=0)
+    adopt_all(keeper.go_on_adopting, threading.Event(), pause_s=0, after_s=0)
     _opens(keeper, old)
     assert sorted(path.name for path in place.iterdir() if "-" not in path.name) == [
         "index.key",

@@ -60,6 +60,7 @@ def serve(plan: StandbyPlan, ready: Callable[[str], None]) -> None:
     signal.signal(signal.SIGTERM, _end)
     signal.signal(signal.SIGINT, _end)
     plan.folder.refuse_if_taken_over()
+    plan.folder.refuse_if_unfit(plan.kit)
     with plan.folder.held():
         plan.folder.prepare(plan.kit)
         clock = SystemClock()

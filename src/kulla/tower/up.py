@@ -100,9 +100,9 @@ class Tower:
     def start(self, *, bench: bool = False, say: Callable[[str], None] = lambda _: None) -> str:
         """Start embassies (a demo's), rebuild at a first start, then keeper, scribe, portal, post.
 
-        These four start at once: each waits for the others where it needs them, and after a
-        takeover people wait too. Returns the portal's URL. Raises ChildFailed, and leaves what runs
-        to `end`.
+        Keeper, scribe and portal start at once: each waits for the others where it needs them, and
+        after a takeover people wait too; letters come last. Returns the portal's URL. Raises
+        ChildFailed, and leaves what runs to `end`.
         """
         if self.embassies:
             say("embassies")
@@ -123,15 +123,16 @@ class Tower:
             ChildSpec("keeper", ("keeper", "serve", where)),
             ChildSpec("scribe", ("scribe", "serve", where)),
             ChildSpec("portal", words),
-            ChildSpec("post", ("post", "serve", where)),
         ]
         if self.home.settings().demo and not self.home.demo_people.exists():
             say("keeper, and made-up people from the registers")
             self.minder.start(specs.pop(0))
             write_people(self.home.demo_people, registered_people(self.home))
         say(", ".join(spec.name for spec in specs))
-        started = {child.spec.name: child for child in self.minder.start(*specs)}
-        return started["portal"].word
+        url = self.minder.start(*specs)[-1].word
+        say("post")
+        self.minder.start(ChildSpec("post", ("post", "serve", where)))
+        return url
 
     def mind(self) -> None:
         """Mind the processes until SIGTERM or Ctrl-C, then stop them."""
