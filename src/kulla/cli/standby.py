@@ -109,6 +109,48 @@ def _said(status: dict[str, object]) -> list[str]:
     return lines if alarms else [*lines, "No alarm lasts."]
 
 
+@standby.command("reads")
+@FOLDER
+@click.argument("switch", type=click.Choice(["on", "off"]))
+@click.option("--port", default=8000, show_default=True, help="Where the site listens.")
+def standby_reads(folder: Path, switch: str, port: int) -> None:
+    """Show the standby's registers as a web site that takes nothing, or end that.
+
+    Example: kulla standby reads /srv/kulla/standby on --port 8000
+    """
+    from kulla.tower.standby_reads import want_reads
+    from kulla.tower.standby_status import standby_at
+
+    want_reads(standby_at(folder), port if switch == "on" else None)
+
+
+@standby.command("try-keys")
+@FOLDER
+@click.option("--kit", required=True, type=KIT, help="The recovery kit with recovery.key.")
+@click.option("--sample", default=200, show_default=True, help="How many keys; 0 tries all.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
+def standby_try_keys(folder: Path, kit: Path, sample: int, as_json: bool) -> None:
+    """Unwrap a SAMPLE of the wrapped keys that wait here, under the custodians' eyes.
+
+    Nothing is kept of what was unwrapped. Exit code 1 where one does not unwrap, or holds the key
+    of another person than the journal says: a new home could not open those people's data.
+
+    Example: kulla standby try-keys /srv/kulla/standby --kit /media/usb/kit --sample 500
+    """
+    from kulla.tower.standby_status import try_keys
+
+    tried = try_keys(folder, kit, sample)
+    if as_json:
+        click.echo(json.dumps(tried, indent=2))
+    else:
+        click.echo(f"{tried['tried']} of {tried['keys']} wrapped keys were tried.")
+        for name in tried["broken"]:
+            click.echo(f"{name}: does not unwrap to the key of the person whom the journal names.")
+        if not tried["broken"]:
+            click.echo("All of them unwrap.")
+    sys.exit(1 if tried["broken"] else 0)
+
+
 @standby.command("seen")
 @FOLDER
 @click.argument("numbers", type=int, nargs=-1, required=True)

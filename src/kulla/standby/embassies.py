@@ -55,6 +55,11 @@ class Embassies:
         """The log of the newest epoch."""
         return self.policy.current_log.key.name
 
+    @property
+    def faulted_quorum(self) -> bool:
+        """Whether too few answered the last time to say how far the journal goes."""
+        return not self.policy.is_quorum(self.clients.keys() - self.faults.keys())
+
     def sources(self, names: Sequence[str] = ()) -> list[HttpSource]:
         """The named embassies (all, for none) as sources of a rebuild, those that answer first."""
         found = [self.clients[name] for name in names or self.clients if name in self.clients]

@@ -217,7 +217,7 @@ class Follower:
                 self.alarms.over(kinds.EMBASSY, name)
             elif now_s - heard_s >= self._patience.embassy_s:
                 self.alarms.sound(kinds.EMBASSY, f"it does not answer: {faults[name]}", name)
-        if self.embassies.policy.is_quorum(self.embassies.clients.keys() - faults.keys()):
+        if not self.embassies.faulted_quorum:
             self._quorum_s = now_s
             self.alarms.over(kinds.QUORUM)
         elif now_s - self._quorum_s >= self._patience.embassy_s:

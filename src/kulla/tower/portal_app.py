@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from kulla.tower.garbage import look_for_garbage_seldom
 from kulla.tower.home import Home
+from kulla.tower.standby_reads import StandbyEdge, standby_of
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 SWITCH_S = 0.05
@@ -41,6 +42,7 @@ def environment(home: Home, *, bench: bool = False) -> dict[str, str]:
         "KULLA_POLICY_FILE": str(home.policy_file.resolve()),
         "KULLA_DEMO": "1" if settings.demo else "0",
         "KULLA_BENCH": "1" if bench else "0",
+        "KULLA_STANDBY": "1" if standby_of(home) else "0",
         "DJANGO_SETTINGS_MODULE": "kulla.portal.settings",
     }
     public = urlsplit(settings.public_url)
@@ -66,7 +68,9 @@ def make_application() -> Callable[..., Any]:
     # A batch's answers wake all its threads at once; each has well under a millisecond left to do.
     # Let one finish and block again before another forces it off the interpreter's lock.
     sys.setswitchinterval(SWITCH_S)
-    edge.install(HomeEdge(Home(Path(os.environ["KULLA_HOME"]))))
+    home = Home(Path(os.environ["KULLA_HOME"]))
+    standby = standby_of(home)
+    edge.install(StandbyEdge(standby) if standby else HomeEdge(home))
     application = wsgi.make_application()
     look_for_garbage_seldom()
     return application

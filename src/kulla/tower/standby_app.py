@@ -19,7 +19,7 @@ from kulla.embassy.client import EmbassyClient
 from kulla.journal.filestore import FileTileStore
 from kulla.journal.policy_file import Embassy
 from kulla.keeper.waiting import WaitingKeys
-from kulla.kernel.edges import Clock, SystemClock
+from kulla.kernel.edges import Clock, SystemClock, SystemEntropy
 from kulla.registers.own import applied
 from kulla.registers.sqlite import LiveRows, create_tables, open_registers
 from kulla.services.accounts.authority import Authority
@@ -29,6 +29,7 @@ from kulla.standby.follower import Follower, HistoryDisowned, Patience, Site, St
 from kulla.tower.garbage import look_for_garbage_seldom
 from kulla.tower.services import SERVICES, register_tables
 from kulla.tower.standby_folder import StandbyFolder
+from kulla.tower.standby_reads import Reads
 
 ASK_TIMEOUT_S: Final = 5.0
 _STATE_EVERY_S: Final = 5.0
@@ -59,15 +60,22 @@ def serve(plan: StandbyPlan, ready: Callable[[str], None]) -> None:
     signal.signal(signal.SIGTERM, _end)
     signal.signal(signal.SIGINT, _end)
     plan.folder.refuse_if_taken_over()
+    plan.folder.refuse_if_unfit(plan.kit)
     with plan.folder.held():
         plan.folder.prepare(plan.kit)
         clock = SystemClock()
         alarms = _restored(plan, clock)
-        while True:
-            with ExitStack() as stack:
-                _Run(plan, clock, alarms, stack).follow(ready)
-            ready = _nobody
-            plan.folder.forget_replayed()
+        reads = Reads(plan.folder, clock, SystemEntropy())
+        reads.start()
+        try:
+            while True:
+                with ExitStack() as stack:
+                    _Run(plan, clock, alarms, stack).follow(ready)
+                ready = _nobody
+                plan.folder.forget_replayed()
+                reads.begin_again()
+        finally:
+            reads.close()
 
 
 def _nobody(word: str) -> None:
@@ -96,6 +104,7 @@ class _Run:
         self._stack = stack
         self._stores: dict[str, FileTileStore] = {}
         self._written_s = 0.0
+        self._level_ms = int(plan.folder.state().get("level_ms", 0))
         self._written: dict[str, Any] = {}
         folder = plan.folder
         policy = folder.policy()
@@ -175,9 +184,13 @@ class _Run:
         }
         if stepped is not None:
             state |= asdict(stepped)
+            # What a page of the reading site says of the age of what it shows.
+            if stepped.position == stepped.confirmed and not embassies.faulted_quorum:
+                self._level_ms = self._clock.now_ms()
         if state != self._written or now_s - self._written_s > _STATE_EVERY_S:
             self._written, self._written_s = state, now_s
-            self._plan.folder.write_state({**state, "at_ms": self._clock.now_ms()})
+            now_ms = self._clock.now_ms()
+            self._plan.folder.write_state({**state, "level_ms": self._level_ms, "at_ms": now_ms})
 
 
 def _opened(folder: StandbyFolder, stack: ExitStack) -> tuple[sqlite3.Connection, WaitingKeys]:

@@ -77,23 +77,36 @@ class StandbyFolder:
         """Where it stands, as JSON."""
         return self.own / "state.json"
 
-    def prepare(self, kit: Path | None) -> None:
-        """Take from the kit what a standby needs, at its first start; later starts need no kit."""
-        needed = [self.own / "policy", *(self.own / "keys" / name for name in KEYS)]
-        if all(path.exists() for path in needed):
+    @property
+    def prepared(self) -> bool:
+        """Whether what a standby needs of the kit is here."""
+        needed = (self.own / "policy", *(self.own / "keys" / name for name in KEYS))
+        return all(path.exists() for path in (*needed, self.own / "home.toml"))
+
+    def refuse_if_unfit(self, kit: Path | None) -> None:
+        """Raise StandbyBroken where no standby may be here; changes nothing."""
+        if self.prepared:
             return
+        if self.folder.exists() and any(self.folder.iterdir()) and not self.exists:
+            raise StandbyBroken(
+                "this folder is not empty, and it is no standby's.",
+                place=str(self.folder),
+                remedy="Name a new one: a standby keeps registers and a journal of its own.",
+            )
         if kit is None:
             raise StandbyBroken(
                 "this folder is no standby's yet.",
                 place=str(self.folder),
                 remedy="Start it once with --kit and the part of the recovery kit for standbys.",
             )
-        if self.folder.exists() and any(self.folder.iterdir()) and not self.exists:
-            raise StandbyBroken(
-                "this folder is not empty.",
-                place=str(self.folder),
-                remedy="Name a new one: a standby keeps registers and a journal of its own.",
-            )
+
+    def prepare(self, kit: Path | None) -> None:
+        """Take from the kit what a standby needs, at its first start; later starts need no kit.
+
+        See `refuse_if_unfit`, which comes first.
+        """
+        if self.prepared or kit is None:
+            return
         for name in NOT_FOR_A_STANDBY:
             if (kit / name).exists():
                 log.warning("a standby has no use for this part of the kit", name=name)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
-from kulla.kernel.edges import SystemClock
+from kulla.keeper.errors import BlobBroken
+from kulla.keeper.waiting import Waiting, WaitingKeys
+from kulla.keeper.wrapping import RecoveryPrivate
+from kulla.kernel.edges import SystemClock, SystemEntropy
 from kulla.tower.standby_folder import StandbyBroken, StandbyFolder
 
 _OLD_S: Final = 60
@@ -17,7 +20,7 @@ def status_of(folder: Path) -> dict[str, Any]:
     `well`: it runs, what it wrote is fresh, and there is no such alarm. Raises StandbyBroken where
     the folder is no standby's.
     """
-    found = _standby(folder)
+    found = standby_at(folder)
     state, pid, seen = found.state(), found.holder(), found.seen()
     alarms = [
         alarm
@@ -44,7 +47,7 @@ def status_of(folder: Path) -> dict[str, Any]:
 
 def say_seen(folder: Path, numbers: list[int]) -> None:
     """Note that an operator has seen these alarms. Raises StandbyBroken for one that is none."""
-    found = _standby(folder)
+    found = standby_at(folder)
     known = {alarm["number"] for alarm in found.state().get("alarms", {}).get("alarms", [])}
     for number in numbers:
         if number not in known:
@@ -56,7 +59,56 @@ def say_seen(folder: Path, numbers: list[int]) -> None:
     found.note_seen(numbers)
 
 
-def _standby(folder: Path) -> StandbyFolder:
+def try_keys(folder: Path, kit: Path, sample: int) -> dict[str, Any]:
+    """Unwrap `sample` (all, for 0) of the waiting keys with the kit's recovery key.
+
+    Raises StandbyBroken, KeeperFolderInvalid, RecoveryKeyInvalid.
+    """
+    found = standby_at(folder)
+    recovery = RecoveryPrivate(_recovery_key(kit))
+    waiting = WaitingKeys(found.waiting, read_only=True)
+    try:
+        named, missing = waiting.counts()
+        chosen = _sample(named, sample)
+        keys = waiting.numbered(chosen)
+        broken = [key.name.hex() for key in keys if not _unwraps(recovery, key)]
+    finally:
+        waiting.close()
+    return {"keys": named - missing, "tried": len(keys), "broken": broken}
+
+
+def _recovery_key(kit: Path) -> bytes:
+    path = kit / "recovery.key"
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise StandbyBroken(
+            f"the recovery key can't be read ({error.strerror}).",
+            place=str(path),
+            remedy="Let the custodians bring it; it does not stay at a standby.",
+        ) from error
+
+
+def _sample(count: int, sample: int) -> list[int]:
+    """Numbers from 1 to `count`: all, or `sample` of them that nobody can foresee."""
+    if not 0 < sample < count:
+        return list(range(1, count + 1))
+    entropy, chosen = SystemEntropy(), set[int]()
+    while len(chosen) < sample:
+        chosen.add(int.from_bytes(entropy.random_bytes(8)) % count + 1)
+    return sorted(chosen)
+
+
+def _unwraps(recovery: RecoveryPrivate, waiting: Waiting) -> bool:
+    try:
+        subject, _ = recovery.unwrap(waiting.blob)
+    except BlobBroken:
+        return False
+    return waiting.subject in ("", subject)
+
+
+def standby_at(folder: Path) -> StandbyFolder:
+    """The standby in `folder`. Raises StandbyBroken where it is none."""
     found = StandbyFolder(folder)
     if not found.exists:
         raise StandbyBroken(

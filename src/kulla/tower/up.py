@@ -100,12 +100,17 @@ class Tower:
     def start(self, *, bench: bool = False, say: Callable[[str], None] = lambda _: None) -> str:
         """Start embassies (a demo's), rebuild at a first start, then keeper, scribe, portal, post.
 
-        Returns the portal's URL. Raises ChildFailed, and leaves what runs to `end`.
+        Keeper, scribe and portal start at once: each waits for the others where it needs them, and
+        after a takeover people wait too; letters come last. Returns the portal's URL. Raises
+        ChildFailed, and leaves what runs to `end`.
         """
-        for folder in self.embassies:
-            say(f"embassy {folder.name}")
+        if self.embassies:
+            say("embassies")
             self.minder.start(
-                ChildSpec(f"embassy-{folder.name}", ("embassy", "serve", str(folder)))
+                *(
+                    ChildSpec(f"embassy-{folder.name}", ("embassy", "serve", str(folder)))
+                    for folder in self.embassies
+                )
             )
         if not self.home.registers.exists():
             from kulla.tower.recover import first_start
@@ -113,16 +118,18 @@ class Tower:
             say("first start: registers from the journal")
             first_start(self.home)
         where = str(self.home.folder)
-        say("keeper")
-        self.minder.start(ChildSpec("keeper", ("keeper", "serve", where)))
-        if self.home.settings().demo and not self.home.demo_people.exists():
-            say("made-up people, from the registers")
-            write_people(self.home.demo_people, registered_people(self.home))
-        say("scribe")
-        self.minder.start(ChildSpec("scribe", ("scribe", "serve", where)))
-        say("portal")
         words = ("portal", "serve", where, *(("--bench",) if bench else ()))
-        url = self.minder.start(ChildSpec("portal", words)).word
+        specs = [
+            ChildSpec("keeper", ("keeper", "serve", where)),
+            ChildSpec("scribe", ("scribe", "serve", where)),
+            ChildSpec("portal", words),
+        ]
+        if self.home.settings().demo and not self.home.demo_people.exists():
+            say("keeper, and made-up people from the registers")
+            self.minder.start(specs.pop(0))
+            write_people(self.home.demo_people, registered_people(self.home))
+        say(", ".join(spec.name for spec in specs))
+        url = self.minder.start(*specs)[-1].word
         say("post")
         self.minder.start(ChildSpec("post", ("post", "serve", where)))
         return url
