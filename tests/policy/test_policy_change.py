@@ -108,7 +108,7 @@ def test_one_key_can_t_come_twice() -> None:
 
 
 def test_a_country_that_began_with_less_may_still_change_and_is_warned() -> None:
-    groups = (Group("embassies", 3, tuple(names(NOW)) + ("oslo",)),)
+    groups = (Group("embassies", 3, (*names(NOW), "oslo")),)
     small = replace(NOW, embassies=(*NOW.embassies, newcomer()), groups=groups, signatures=())
     small = TOWER.signed(small, ("arta", "besa"))
     assert 2 * small.quorum_k == small.n + 1

@@ -183,9 +183,7 @@ def newcomer(country: Country, folder: Path) -> MirrorInProcess:
         country.home.embassies[embassy].client().set_policy(signed.render())
     country.policies.append(signed)
     (folder / "new").mkdir()
-    return MirrorInProcess(
-        made, name, folder / "new", country.home.clock, policy=signed.render()
-    )
+    return MirrorInProcess(made, name, folder / "new", country.home.clock, policy=signed.render())
 
 
 def test_a_new_embassy_is_filled_and_then_fills_others(country: Country, tmp_path: Path) -> None:
@@ -254,7 +252,10 @@ def test_an_open_log_and_another_history_are_left_alone(country: Country) -> Non
     # The thief's entries: this embassy follows a history of its own from the first entry on.
     other = MirrorInProcess(country.home.tower, AWAY, _folder(country, "forked"), late.clock)
     delivery = Delivery(
-        other.client(), country.home.tower.mirror_keys[AWAY].verifier, _ForkedLog(forked), country.home
+        other.client(),
+        country.home.tower.mirror_keys[AWAY].verifier,
+        _ForkedLog(forked),
+        country.home,
     )  # type: ignore[arg-type]
     from kulla.scribe.log import Round
 

@@ -187,9 +187,11 @@ def decide(
     SignaturesMissing, or TakeoverFailed where there is neither a plan nor a key.
     """
     folder = home.folder / "takeover"
-    if (folder / "new-policy").exists():
-        return _decided_before(home)
     proposal = read_plan(home)
+    if (folder / "new-policy").exists():
+        if proposal:  # it is decided, and shares may come later than signatures
+            collect_signatures(home, proposal, given)
+        return _decided_before(home)
     keys = [read_key(path) for path in sorted((kit / "custodians").glob("*.key"))]
     if proposal is None:
         _check_empty(home)
