@@ -50,7 +50,7 @@ from kulla.rebuild.takeover import (
 from kulla.tower.home import DEMO_STAFF, Home, write_missing, write_secret
 from kulla.tower.rebuilding import bring_keys, rebuild_file, rebuild_home
 from kulla.tower.settled import settled_once
-from kulla.tower.standby_folder import StandbyFolder
+from kulla.tower.standby_folder import TAKEOVER, StandbyFolder, replace_whole
 
 Progress = Callable[[str, int, int], None]
 EMBASSY_TIMEOUT_S = 10.0
@@ -127,7 +127,7 @@ def take_over(
     rebuild raises; then the same call may be repeated.
     """
     standby = StandbyFolder(home_folder)
-    with standby.held(instead=True) if standby.exists else nullcontext():
+    with standby.held(TAKEOVER) if standby.exists else nullcontext():
         return _take_over(kit, home_folder, port=port, reason=reason, progress=progress)
 
 
@@ -282,6 +282,8 @@ def _furnish(home: Home, kit: Path, plan: _Plan, port: int) -> None:
     write_missing(keys / "reader.key", (kit / "reader.key").read_bytes())
     write_missing(keys / "journal.key", (kit / "journal.key").read_bytes())
     write_missing(home.django_key, entropy.random_bytes(32).hex().encode())
+    if StandbyFolder(home.folder).exists and not (home.folder / "opening").exists():
+        replace_whole(home.folder / "home.toml", settings.encode())
     write_missing(home.folder / "home.toml", settings.encode())
     for name in CREDENTIALS:
         if (kit / name).exists():
