@@ -42,6 +42,13 @@ def standby() -> None:
 )
 @click.option("--on-alarm", default="", help="A command to run for each alarm; it gets its JSON.")
 @click.option(
+    "--warm",
+    "warm_port",
+    type=int,
+    metavar="PORT",
+    help="Keep a home's processes ready, its portal at PORT: a takeover opens it in a second.",
+)
+@click.option(
     "--go-on",
     is_flag=True,
     help="List entries that can't be opened as cases instead of stopping at them.",
@@ -54,6 +61,7 @@ def standby_serve(
     home_silence: float,
     embassy_silence: float,
     on_alarm: str,
+    warm_port: int | None,
     go_on: bool,
     ready_fd: int | None,
 ) -> None:
@@ -68,7 +76,8 @@ def standby_serve(
     set_up_logs("standby")
     patience = Patience(home_silence, embassy_silence, embassy_silence)
     found = StandbyFolder(folder.absolute())
-    serve(StandbyPlan(found, kit, every, patience, on_alarm, go_on), ready_at(ready_fd))
+    plan = StandbyPlan(found, kit, every, patience, on_alarm, warm_port, go_on)
+    serve(plan, ready_at(ready_fd))
 
 
 @standby.command("status")

@@ -73,6 +73,8 @@ class Child:
 
     def launch(self) -> None:
         """Start it; `wait_ready` waits for its word."""
+        if self._reader >= 0:
+            os.close(self._reader)  # of one that died before its word was waited for
         self._reader, writer = os.pipe()
         self.starts += 1
         self._started_s = self._clock.monotonic_s()

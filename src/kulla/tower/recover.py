@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,7 @@ from kulla.tower.home import DEMO_STAFF, Home, write_missing
 from kulla.tower.kit import CREDENTIALS, kit_policy
 from kulla.tower.rebuilding import KeysBrought, bring_keys, rebuild_file, rebuild_home
 from kulla.tower.settled import settled_once
-from kulla.tower.standby_folder import StandbyFolder
+from kulla.tower.standby_folder import TAKEOVER, StandbyFolder, replace_whole
 
 Progress = Callable[[str, int, int], None]
 EMBASSY_TIMEOUT_S = 10.0
@@ -135,23 +135,12 @@ def take_over(
     signed), ShareInvalid, StandbyBroken, NotSettled, or what a
     rebuild raises; then the same call may be repeated.
     """
-    standby = StandbyFolder(home_folder)
-    with standby.held(instead=True) if standby.exists else nullcontext():
-        return _take_over(kit, Home(home_folder), port, reason, signatures, progress)
-
-
-def _take_over(
-    kit: Path,
-    home: Home,
-    port: int,
-    reason: str,
-    signatures: Sequence[Path],
-    progress: Progress,
-) -> TakeoverReport:
     clock = SystemClock()
     start_s = clock.monotonic_s()
+    home, standby = Home(home_folder), StandbyFolder(home_folder)
     reader = _read_key(kit / "reader.key")
     newest, offered = ask_for_newest(kit_policy(kit), reader)
+    # A standby follows until enough custodians signed: it may be the one that is needed elsewhere.
     plan = decide(
         home,
         kit,
@@ -163,6 +152,21 @@ def _take_over(
         entropy=SystemEntropy(),
     )
     recovery = _recovery_key(home, kit)
+    with standby.held(TAKEOVER) if standby.exists else nullcontext():
+        report = _carry_out(home, kit, plan, port, offered, recovery, progress)
+    return replace(report, seconds=round(clock.monotonic_s() - start_s, 3))
+
+
+def _carry_out(
+    home: Home,
+    kit: Path,
+    plan: Decided,
+    port: int,
+    offered: Sequence[bytes],
+    recovery: bytes | None,
+    progress: Progress,
+) -> TakeoverReport:
+    reader = _read_key(kit / "reader.key")
     with _clients(plan.old, reader) as clients:
         sealed, settlement, sources = _close_old_epoch(home, plan, clients, offered, progress)
         hand_over_policy(clients, plan.new, sealed)
@@ -179,8 +183,7 @@ def _take_over(
     opened = opening_of(plans, plan.note)
     write_missing(home.folder / "opening", encode(epoch_opened_data(opened)))
     forget_shares(home)
-    seconds = round(clock.monotonic_s() - start_s, 3)
-    return _report(home, plan, sealed, settlement, replayed, end, brought, seconds)
+    return _report(home, plan, sealed, settlement, replayed, end, brought)
 
 
 def _recovery_key(home: Home, kit: Path) -> bytes | None:
@@ -224,7 +227,6 @@ def _report(
     replayed: Replayed,
     acts: int,
     brought: KeysBrought,
-    seconds: float,
 ) -> TakeoverReport:
     return TakeoverReport(
         epoch=len(plan.new.logs),
@@ -239,7 +241,7 @@ def _report(
         cases=tuple(replayed.cases),
         keys=brought.keys,
         keys_missing=brought.missing,
-        seconds=seconds,
+        seconds=0.0,  # the caller's clock says
         policy=home.policy_file,
         signed=plan.signed,
         not_counted=plan.faults,
@@ -306,6 +308,8 @@ def _furnish(home: Home, kit: Path, plan: Decided, port: int) -> None:
     write_missing(keys / "reader.key", (kit / "reader.key").read_bytes())
     write_missing(keys / "journal.key", (kit / "journal.key").read_bytes())
     write_missing(home.django_key, entropy.random_bytes(32).hex().encode())
+    if StandbyFolder(home.folder).exists and not (home.folder / "opening").exists():
+        replace_whole(home.folder / "home.toml", settings.encode())
     write_missing(home.folder / "home.toml", settings.encode())
     for name in CREDENTIALS:
         if (kit / name).exists():

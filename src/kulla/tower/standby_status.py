@@ -9,7 +9,7 @@ from kulla.keeper.errors import BlobBroken
 from kulla.keeper.waiting import Waiting, WaitingKeys
 from kulla.keeper.wrapping import RecoveryPrivate
 from kulla.kernel.edges import SystemClock, SystemEntropy
-from kulla.tower.standby_folder import StandbyBroken, StandbyFolder
+from kulla.tower.standby_folder import STANDBY, StandbyBroken, StandbyFolder
 
 _OLD_S: Final = 60
 
@@ -21,7 +21,8 @@ def status_of(folder: Path) -> dict[str, Any]:
     the folder is no standby's.
     """
     found = standby_at(folder)
-    state, pid, seen = found.state(), found.holder(), found.seen()
+    state, holder, seen = found.state(), found.holder(), found.seen()
+    pid, role = holder or (None, "")
     alarms = [
         alarm
         for alarm in state.get("alarms", {}).get("alarms", [])
@@ -30,7 +31,7 @@ def status_of(folder: Path) -> dict[str, Any]:
     age_s = (SystemClock().now_ms() - state.get("at_ms", 0)) // 1000
     return {
         "pid": pid,
-        "doing": state.get("doing", "has not said anything yet"),
+        "doing": state.get("doing", "has not said anything yet") if role == STANDBY else role,
         "age_s": age_s,
         "epoch": state.get("epoch", 0),
         "position": state.get("position", 0),
@@ -41,7 +42,7 @@ def status_of(folder: Path) -> dict[str, Any]:
         "keys_missing": state.get("keys_missing", 0),
         "embassies": state.get("embassies", {}),
         "alarms": alarms,
-        "well": pid is not None and age_s < _OLD_S and not alarms,
+        "well": role == STANDBY and age_s < _OLD_S and not alarms,
     }
 
 

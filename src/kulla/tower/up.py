@@ -6,6 +6,7 @@ A demo tower's folder:  home/  kit/  embassies/<name>/  logs/
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -25,6 +26,7 @@ from kulla.tower.home import DEMO_STAFF, Home
 from kulla.tower.init import Beginning, begin
 from kulla.tower.minder import ChildSpec, Minder
 from kulla.tower.services import register_tables
+from kulla.tower.standby_folder import StandbyBroken, StandbyFolder
 
 EMBASSIES = ("vienna", "rome", "ottawa", "wellington")
 DEMO_PEOPLE = 48
@@ -112,6 +114,7 @@ class Tower:
                     for folder in self.embassies
                 )
             )
+        _refuse_standby(self.home)
         if not self.home.registers.exists():
             from kulla.tower.recover import first_start
 
@@ -144,6 +147,22 @@ class Tower:
     def end(self) -> None:
         """Stop all processes."""
         self.minder.end()
+
+
+def _refuse_standby(home: Home) -> None:
+    """Raise StandbyBroken where a standby is no home yet, or is home already and serves."""
+    standby = StandbyFolder(home.folder)
+    if not standby.exists:
+        return
+    holder = standby.holder()
+    if not standby.taken_over or (holder is not None and holder[0] != os.getpid()):
+        raise StandbyBroken(
+            f"the folder is held by process {holder[0]}, as {holder[1]}."
+            if holder
+            else "this is a standby's folder, and no takeover came to its end in it.",
+            place=str(home.folder),
+            remedy="Take over first: kulla takeover run. A warm standby serves by itself then.",
+        )
 
 
 def registered_people(home: Home) -> list[dict[str, Any]]:
