@@ -113,6 +113,7 @@ def profile_of(seed: int) -> Profile:
         return chance.random() * most if chance.random() < often else 0.0
 
     [culprit] = chance.choices(list(CULPRITS), list(CULPRITS.values()))
+    harried = chance.random() < 0.25
     takeovers = chance.choice((0, 1, 1, 1, 2, 3)) if culprit != "absent" else chance.choice((2, 3))
     return Profile(
         steps=chance.randrange(40, 140),
@@ -130,7 +131,7 @@ def profile_of(seed: int) -> Profile:
         jumps=some(0.03, 0.3),
         cuts=some(0.04),
         takeovers=takeovers,
-        haste=chance.choice((0.5, 1.5, 6.0)) * takeovers,
+        haste=chance.choice((0.5, 1.5, 6.0)) * takeovers * (4 if harried else 1),
         starts=chance.choice((1.0, 4.0)),
         culprit=culprit,
         slow=chance.choice((0, 0, 0, 0, 0, 1, 2, 2)),
@@ -138,7 +139,7 @@ def profile_of(seed: int) -> Profile:
         zombie=takeovers > 0 and chance.random() < 0.5,
         restored=chance.random() < 0.2,
         race=takeovers > 0 and chance.random() < 0.25,
-        harried=chance.random() < 0.25,
+        harried=harried,
         long=seed % LONG_EVERY == LONG_EVERY - 1,
         standby=chance.random() < 0.4,
     )
