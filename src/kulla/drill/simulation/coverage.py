@@ -39,6 +39,7 @@ SITUATIONS: Final[tuple[str, ...]] = (
     "an embassy is killed",
     "an embassy loses power",
     "a takeover dies at a step",
+    "a takeover dies when its registers are there",
     "a takeover goes on where it was",
     # lines and clocks
     "a request is lost",
@@ -87,6 +88,7 @@ SITUATIONS: Final[tuple[str, ...]] = (
     "a settlement has a fork",
     "a settlement has embassies behind",
     "a settlement waits for more embassies",
+    "a settlement stands on as few as may be",
     "a settlement is split",
     "an epoch that was left empty is passed over",
     "registers are compared with an old home's",
@@ -112,6 +114,7 @@ SITUATIONS: Final[tuple[str, ...]] = (
     "a takeover adopts a full tile",
     # rare: nothing rests on these
     "two takeovers split the embassies",
+    "a standby stays behind because of a liar",
     "a standby begins anew",
     "a takeover begins anew in a standby's folder",
 )

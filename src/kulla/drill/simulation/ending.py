@@ -67,6 +67,10 @@ def _look_at_standby(world: World) -> None:
             break
         world.turn()
     else:
+        if not _honest_quorum(world):
+            # A liar or a traitor signed for home and shows the standby something else.
+            world.met("a standby stays behind because of a liar")
+            return
         what = f"{standby.name} stays at {standby.position}, home is at {world.acts}"
         world.judge.fail("stuck", what)
         return
@@ -76,3 +80,15 @@ def _look_at_standby(world: World) -> None:
     wanted = standby.folder.wanted
     if wanted.names.keys() != wanted.blobs.keys():
         world.judge.fail("keyless", f"{standby.name} lacks wrapped keys")
+
+
+def _honest_quorum(world: World) -> bool:
+    """Whether a quorum of honest embassies shows all that home wrote."""
+    home = world.home.process
+    if home is None:
+        return True
+    size, origin = home.journal.size, home.origin
+    logs = [
+        node.mirror.log(origin) for node in world.embassies.values() if node.honest and node.mirror
+    ]
+    return sum(log is not None and log.mirrored_size >= size for log in logs) >= country.QUORUM

@@ -106,6 +106,16 @@ class Mishaps:
         world.met("a site is cut off from all" if alone else "a line is cut")
         cut.update((asker, name) for name in names)
 
+    def lines_change(self, asker: str) -> None:
+        """When somebody tries again, perhaps other embassies answer than before."""
+        world, chance = self._world, self._world.chance
+        if not world.unrest or (chance.random() < 0.3 and not world.profile.harried):
+            return
+        name = chance.choice(country.EMBASSIES)
+        world.network.cut -= {(asker, other) for other in country.EMBASSIES}
+        world.network.cut.add((asker, name))
+        world.met("a line is cut")
+
     def embassy_is_lost(self) -> None:
         """The culprit's site burns down."""
         node = self._world.embassies[self._world.culprit]

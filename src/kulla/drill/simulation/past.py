@@ -36,10 +36,11 @@ def faultless(seed: int) -> Profile:
         deaths=0.0,
         takeovers=0,
         culprit="",
-        slow=False,
+        slow=0,
         thief=False,
         restored=False,
         race=False,
+        harried=False,
         long=False,
         standby=False,
     )

@@ -23,7 +23,8 @@ class Build:
     to its journal. asks: a home that starts asks whether it still is home. sealing: a takeover
     seals the old epoch. seals_first: before it reads the embassies' sizes. majority: it adopts what
     more than n-k of them hold, and not what is longest. settles_once: a takeover that is tried
-    again adopts what it adopted first.
+    again adopts what it adopted first. certain: a standby replays what a quorum signed, not what
+    any embassy shows.
     """
 
     syncs: bool = True
@@ -36,6 +37,7 @@ class Build:
     seals_first: bool = True
     majority: bool = True
     settles_once: bool = True
+    certain: bool = True
 
 
 BUILDS: Final[dict[str, Build]] = {
@@ -50,6 +52,7 @@ BUILDS: Final[dict[str, Build]] = {
     "sizes-before-seal": Build(seals_first=False),
     "adopts-the-longest": Build(majority=False),
     "settles-anew": Build(settles_once=False),
+    "standby-ahead": Build(certain=False),
 }
 """The build that runs, and known-bad ones that the simulator has to see through."""
 
@@ -72,12 +75,12 @@ class Profile:
     steps: how many there are. streams: whether couriers may send on without waiting. deaths: the
     chance that a process has a last step at all. haste: how soon somebody takes over. starts: how
     soon what is dead is started again. culprit: one embassy is lost, lies, signs anything, or is
-    away until two takeovers are over; at most one of them, as the design tolerates. slow: one
-    embassy answers long after the others. thief: somebody has home's log key and feeds one embassy.
-    zombie: a home that was only cut off goes on living after the takeover. restored: an old backup
-    of home is started. race: two sites take over at once. long: the country has a past, and its
-    log passes 256 entries: the first full tiles. standby: a site follows the embassies, and most
-    takeovers are its.
+    away until two takeovers are over; at most one of them, as the design tolerates. slow: so
+    many embassies answer long after the others. thief: somebody has home's log key and feeds one
+    embassy. zombie: a home that was only cut off goes on living after the takeover. restored: an
+    old backup of home is started. race: two sites take over at once. harried: a takeover dies
+    more often than it gets on. long: the country has a past, and its log passes 256 entries: the
+    first full tiles. standby: a site follows the embassies, and most takeovers are its.
     """
 
     steps: int
@@ -92,11 +95,12 @@ class Profile:
     haste: float
     starts: float
     culprit: Culprit
-    slow: bool
+    slow: int
     thief: bool
     zombie: bool
     restored: bool
     race: bool
+    harried: bool
     long: bool
     standby: bool
 
@@ -109,6 +113,7 @@ def profile_of(seed: int) -> Profile:
         return chance.random() * most if chance.random() < often else 0.0
 
     [culprit] = chance.choices(list(CULPRITS), list(CULPRITS.values()))
+    harried = chance.random() < 0.25
     takeovers = chance.choice((0, 1, 1, 1, 2, 3)) if culprit != "absent" else chance.choice((2, 3))
     return Profile(
         steps=chance.randrange(40, 140),
@@ -126,14 +131,15 @@ def profile_of(seed: int) -> Profile:
         jumps=some(0.03, 0.3),
         cuts=some(0.04),
         takeovers=takeovers,
-        haste=chance.choice((0.5, 1.5, 6.0)) * takeovers,
+        haste=chance.choice((0.5, 1.5, 6.0)) * takeovers * (4 if harried else 1),
         starts=chance.choice((1.0, 4.0)),
         culprit=culprit,
-        slow=chance.random() < 0.2,
+        slow=chance.choice((0, 0, 0, 0, 0, 1, 2, 2)),
         thief=chance.random() < 0.3,
         zombie=takeovers > 0 and chance.random() < 0.5,
         restored=chance.random() < 0.2,
         race=takeovers > 0 and chance.random() < 0.25,
+        harried=harried,
         long=seed % LONG_EVERY == LONG_EVERY - 1,
         standby=chance.random() < 0.4,
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
+from dataclasses import fields
 from typing import TYPE_CHECKING, Final, cast
 
 from kulla.drill.simulation import country
@@ -12,7 +14,7 @@ from kulla.drill.simulation.disks import HomeFolder, RegisterConnection
 from kulla.drill.simulation.mortal import Died, Life, MortalStore
 from kulla.drill.simulation.shelf import WantedShelf
 from kulla.journal.errors import StoreFailed
-from kulla.journal.policy_file import Embassy, parse_policy
+from kulla.journal.policy_file import Embassy, PolicyFile, parse_policy
 from kulla.journal.store import TileStore
 from kulla.registers.sqlite import LiveRows
 from kulla.standby.alarms import FORK, Alarm, Alarms
@@ -25,6 +27,18 @@ if TYPE_CHECKING:
 
 _ACTS: Final = 300
 _DISK_WORDS: Final = ("disk I/O error", "full")
+
+
+class HastyPolicy(PolicyFile):
+    """A known-bad build: any one embassy is a quorum to the standby."""
+
+    def is_quorum(self, names: Iterable[str]) -> bool:
+        """Whether there is anybody."""
+        return any(True for _ in names)
+
+
+def _hasty(policy: PolicyFile) -> PolicyFile:
+    return HastyPolicy(**{field.name: getattr(policy, field.name) for field in fields(policy)})
 
 
 class Standby:
@@ -83,7 +97,8 @@ class Standby:
             lambda policy: life.step(lambda: self._keep_policy(policy)),
             lambda *_: None,
         )
-        embassies = Embassies(folder.followed, client_of, together=False)
+        policy = folder.followed if self.world.build.certain else _hasty(folder.followed)
+        embassies = Embassies(policy, client_of, together=False)
         self.follower = Follower(site, embassies, self.alarms, self.clock, acts=_ACTS)
 
     def _keep_policy(self, data: bytes) -> None:

@@ -50,7 +50,8 @@ class NotYetAllowed(KullaError):
     """Fewer embassies answered than the rules ask for: the custodians wait."""
 
 
-_DEATH_BETWEEN = 0.1
+_DEATH_BETWEEN = 0.2
+_DEATH_HARRIED = 0.5
 _KEYS_AT_ONCE = 1000
 _TRY_AGAIN = (TakeoverFailed, NotSettled, NotYetAllowed, SourcesExhausted, HistoryUnclear)
 
@@ -66,6 +67,7 @@ class Takeover:
         self.folder = folder or new
         self._of_standby = folder is not None
         self.done = False
+        self._rebuilt = False
         self.running = False
         self.last_fault = ""
 
@@ -93,7 +95,10 @@ class Takeover:
             self.world.note("took over", self.name)
         except (Died, StoreFailed, sqlite3.OperationalError) as error:
             self.world.met("a takeover dies at a step")
+            if self._rebuilt:
+                self.world.met("a takeover dies when its registers are there")
             self.world.note("takeover dies", self.name, type(error).__name__)
+            self.world.mishaps.lines_change(self.name)
             if self.world.chance.random() < 0.5:
                 self.folder.cut_power()
             else:
@@ -112,7 +117,8 @@ class Takeover:
         """Between two steps is where it may die in a seed in which processes die."""
         world = self.world
         life.check()
-        if world.unrest and world.profile.deaths and world.chance.random() < _DEATH_BETWEEN:
+        chance = _DEATH_HARRIED if world.profile.harried else _DEATH_BETWEEN
+        if world.unrest and world.profile.deaths and world.chance.random() < chance:
             life.over = True
             raise Died
 
@@ -157,6 +163,7 @@ class Takeover:
         self._between(life)
         shelf = WantedShelf(self.folder.wanted, life)
         connection = self._rebuild(life, plans, shelf)
+        self._rebuilt = True
         self._between(life)
         self._bring_keys(sources, shelf)
         self._between(life)
@@ -282,6 +289,8 @@ def _situations(settlement: Settlement) -> Iterator[str]:
         yield "a settlement has a fork"
     if settlement.behind:
         yield "a settlement has embassies behind"
+    if settlement.behind and len(settlement.holders) == country.EMBASSIES_LOST_MAX + 1:
+        yield "a settlement stands on as few as may be"
 
 
 def _longest(sources: Sequence[HttpSource], policy: PolicyFile, origin: str) -> Settlement:

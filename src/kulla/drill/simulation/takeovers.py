@@ -6,6 +6,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from kulla.drill.simulation import country
+from kulla.drill.simulation.home import Home, HomeProcess
 from kulla.drill.simulation.takeover import Takeover
 
 if TYPE_CHECKING:
@@ -13,8 +14,8 @@ if TYPE_CHECKING:
     from kulla.drill.simulation.world import World
     from kulla.journal.policy_file import PolicyFile
 
-_TRIES_IN_CALM = 3
 _AGAIN = 0.2
+_IN_A_ROUND = 0.5
 _BY_STANDBY = 0.7
 
 
@@ -68,12 +69,22 @@ class Takeovers:
     def _abandon_home(self) -> None:
         world = self._world
         home = world.home
+        if world.chance.random() < _IN_A_ROUND:
+            self._begin_a_round(home)
         if world.profile.zombie and world.chance.random() < 0.8:
             if world.chance.random() < 0.5:
                 world.note("is cut off", home.name)
                 world.network.cut.update((home.name, name) for name in country.EMBASSIES)
         else:
             home.destroy()
+
+    def _begin_a_round(self, home: Home) -> None:
+        """Home is lost just then: what it wrote last has come to two embassies at most."""
+        world = self._world
+        world.citizens.ask(home)
+        home.act(HomeProcess.tick)
+        for name in world.chance.sample(country.EMBASSIES, 2):
+            home.carry(name)
 
     def is_under_way(self, name: str) -> bool:
         """Whether the site of this name is being made into a home."""
@@ -104,9 +115,8 @@ class Takeovers:
     def insist(self) -> None:
         """All faults are over: whoever is at it tries until it is done or can't be."""
         for takeover in list(self.under_way):
-            for _ in range(_TRIES_IN_CALM):
-                if takeover in self.under_way:
-                    self._go_on(takeover)
+            if takeover in self.under_way:
+                self._go_on(takeover)
 
     def rescue(self) -> None:
         """There is no home any more: somebody must take over."""

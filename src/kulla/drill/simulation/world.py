@@ -51,8 +51,8 @@ class World:
         self.citizens = Citizens(self)
         self.culprit = self.chance.choice(country.EMBASSIES) if self.profile.culprit else ""
         self.embassies = {name: self._embassy(name) for name in country.EMBASSIES}
-        if self.profile.slow:
-            self.embassies[self.chance.choice(country.EMBASSIES)].slow = True
+        for name in self.chance.sample(country.EMBASSIES, self.profile.slow):
+            self.embassies[name].slow = True
         folder = HomeFolder(self.chance, syncs=self.build.syncs, met=self.met)
         folder.policy = country.policy_of_the_beginning()
         folder.log_key = country.key_of(country.origin_of(1))
@@ -248,7 +248,7 @@ class World:
                 self.home.destroy()
             if wish is None and not self.citizens.waiting:
                 wish = self.citizens.one_more(self.home)
-            if wish is not None and wish.done and self.is_level:
+            if wish is not None and wish.done and self.is_level and not self.takeovers.under_way:
                 break
             self.citizens.ask_again(self.home)
         else:
@@ -293,7 +293,7 @@ class World:
             node.start()
         if self.home.process is None:
             self.home.start()
-        if self.home.process is None:
+        if self.home.process is None or self.takeovers.under_way:
             self.takeovers.rescue()
         for home in self.homes:
             home.act(HomeProcess.tick)
