@@ -19,6 +19,7 @@ from kulla.drill.reading import (
     read_form,
     read_mine,
     read_people,
+    read_reason,
     read_slots,
     read_standing,
 )
@@ -192,6 +193,7 @@ class Citizen:
             typed=typed,
             appointment=appointment,
             contested=contested,
+            site=self._browser.site,
         )
         return self._answers.ask(wish)
 
@@ -220,6 +222,8 @@ class Citizen:
                 return
             said = _SAID.get(page.status, Said.UNEXPECTED)
             self._tell(wish, said)
+            if said in {Said.UNAVAILABLE, Said.UNEXPECTED}:
+                self._answers.reasons[read_reason(page.text) or str(page.status)] += 1
             if said in _FINAL or self._over():
                 return
             await asyncio.sleep(min(_WAIT_MAX_S, max(page.retry_after_s, _PAUSE_S)))

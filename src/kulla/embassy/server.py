@@ -271,13 +271,20 @@ class EmbassyServer:
         return await asyncio.get_running_loop().run_in_executor(self._pool, run)
 
 
-def serve(folder: Path, *, ready: Callable[[str], None] | None = None) -> None:
+def serve(
+    folder: Path,
+    *,
+    ready: Callable[[str], None] | None = None,
+    change: Callable[[Mirror], Mirror] = lambda mirror: mirror,
+) -> None:
     """Serve the embassy of `folder` until SIGTERM or SIGINT, then end cleanly.
 
-    `ready` is told the base URL once it listens. Raises what `folder.open_embassy` raises, and
-    OSError where the address is taken.
+    `ready` is told the base URL once it listens; `change` may put another mirror in the place of
+    the one that was opened (a drill's liar). Raises what `folder.open_embassy` raises, and OSError
+    where the address is taken.
     """
     with open_embassy(folder, SystemClock()) as embassy:
+        embassy.mirror = change(embassy.mirror)
         asyncio.run(_serve(embassy, ready))
 
 

@@ -84,12 +84,18 @@ class ScribeProcess:
         clock: Clock,
         is_quorum: Callable[[set[str]], bool],
         pace: Pace = Pace(),
+        on_sealed: Callable[[str, bytes], None] = lambda *_: None,
     ) -> None:
+        """`on_sealed(embassy, statement)` hears of each embassy that says the epoch is over.
+
+        It raises where so many say so, and prove it, that this home must serve no more.
+        """
         self._scribe = scribe
         self._receipts = receipts
         self._clock = clock
         self._is_quorum = is_quorum
         self._pace = pace
+        self._on_sealed = on_sealed
         self._door = Door(run_folder / ASK_SOCKET)
         self._told: SimpleQueue[tuple[Any, ...]] = SimpleQueue()
         self._subscribers: set[Token] = set()
@@ -177,6 +183,9 @@ class ScribeProcess:
             kind, embassy, *rest = self._told.get_nowait()
             if kind == "broken":
                 raise CourierBroken(f"a courier can't go on: {rest[0]}") from rest[0]
+            if kind == "sealed":
+                self._on_sealed(embassy, rest[0])
+                continue
             if kind == "state":
                 self._note_state(embassy, rest[0])
                 continue
@@ -263,6 +272,10 @@ class Notifier:
     def state(self, embassy: str, reachable: bool) -> None:
         """An embassy answers, or does not."""
         self._push(("state", embassy, reachable))
+
+    def sealed(self, embassy: str, statement: bytes) -> None:
+        """An embassy says that this epoch is over."""
+        self._push(("sealed", embassy, statement))
 
     def broken(self, error: Exception) -> None:
         """The thread can't go on."""

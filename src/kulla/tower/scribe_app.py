@@ -32,9 +32,15 @@ from kulla.scribe.scribe import Scribe
 from kulla.scribe.stream import Stream
 from kulla.services.accounts.authority import Authority, origins_of
 from kulla.tower.garbage import look_for_garbage_seldom
-from kulla.tower.home import Home
+from kulla.tower.home import NOT_HOME, Home
 from kulla.tower.services import SERVICES, register_tables
-from kulla.tower.still_home import ASK_TIMEOUT_S, TooFewAnswers, ask_whether_home
+from kulla.tower.still_home import (
+    ASK_TIMEOUT_S,
+    NotHome,
+    SealsSeen,
+    TooFewAnswers,
+    ask_whether_home,
+)
 
 Token = int
 
@@ -150,7 +156,10 @@ def serve(home: Home, ready: Callable[[str], None]) -> None:
     opener = Opener(journal.origin, parts.keys)
     now = EpochShelf(parts.base, None, journal, opener, lambda: scribe.cosigned)
     desk = ReceiptDesk([*_old_shelves(home, policy, parts.epochs, parts.base, parts.keys), now])
-    process = ScribeProcess(scribe, desk, run_folder, parts.clock, policy.is_quorum)
+    seals = SealsSeen(policy)
+    process = ScribeProcess(
+        scribe, desk, run_folder, parts.clock, policy.is_quorum, on_sealed=seals.note
+    )
     signal.signal(signal.SIGTERM, lambda *_: process.stop())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     couriers = []
@@ -160,20 +169,27 @@ def serve(home: Home, ready: Callable[[str], None]) -> None:
         delivery = Delivery(client, embassy.key, journal, blobs, stream, policy.render())
         couriers.append(_courier(embassy.name, delivery, process.notifier()))
     ready(f"position {parts.base + journal.size}")
-    process.wait_for(
-        lambda: ask_whether_home(policy, journal.size, journal.root_at, parts.client), TooFewAnswers
-    )
-    for courier in couriers:
-        courier.start()
-    look_for_garbage_seldom()
-    process.run(couriers, parts.opening())
+    try:
+        process.wait_for(
+            lambda: ask_whether_home(policy, journal.size, journal.root_at, parts.client),
+            TooFewAnswers,
+        )
+        (run_folder / NOT_HOME).unlink(missing_ok=True)
+        for courier in couriers:
+            courier.start()
+        look_for_garbage_seldom()
+        process.run(couriers, parts.opening())
+    except NotHome as error:
+        # So that the portal, which may still run, can say so at once.
+        (run_folder / NOT_HOME).write_text(f"{error}\n", encoding="utf-8")
+        raise
     for courier in couriers:
         courier.stop()
     parts.connection.close()
 
 
 def _courier(name: str, delivery: Delivery, notifier: Notifier) -> Courier:
-    return Courier(name, delivery, notifier.held, notifier.state, notifier.broken)
+    return Courier(name, delivery, notifier.held, notifier.state, notifier.broken, notifier.sealed)
 
 
 def _quorum(policy: PolicyFile, journal: Log) -> Quorum:

@@ -36,6 +36,8 @@ class DemoPlan:
 
     `per_clinic` practitioners at each of 24 clinics, `days` of slots, `people` made-up citizens;
     `accounts`: they have accounts, and there is a staff that signs (a benchmark needs neither).
+    `line_port`: the first of four ports that lead to the embassies, where they are not reached
+    at their own.
     """
 
     folder: Path
@@ -47,6 +49,7 @@ class DemoPlan:
     slot_minutes: int = 15
     name: str = "demo.kulla.example"
     accounts: bool = True
+    line_port: int = 0
 
     @property
     def home(self) -> Home:
@@ -69,7 +72,7 @@ def make_demo(plan: DemoPlan) -> None:
     embassies: list[Embassy] = []
     for number, name in enumerate(EMBASSIES):
         port = plan.embassy_port + number
-        url = f"http://127.0.0.1:{port}"
+        url = f"http://127.0.0.1:{(plan.line_port or plan.embassy_port) + number}"
         made = embassy_folder.init(
             plan.embassy(name), name, bind=f"127.0.0.1:{port}", url=url, entropy=entropy
         )
@@ -90,12 +93,22 @@ def make_demo(plan: DemoPlan) -> None:
 
 
 class Tower:
-    """The processes of one tower on this machine, started in order and minded."""
+    """The processes of one tower on this machine, started in order and minded.
 
-    def __init__(self, home: Home, logs: Path, embassies: Sequence[Path] = ()) -> None:
+    `change` may make another process of each: a drill starts some of them otherwise.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        logs: Path,
+        embassies: Sequence[Path] = (),
+        change: Callable[[ChildSpec], ChildSpec] = lambda spec: spec,
+    ) -> None:
         self.home = home
         self.embassies = tuple(embassies)
         self.minder = Minder(logs, SystemClock())
+        self._change = change
 
     def start(self, *, bench: bool = False, say: Callable[[str], None] = lambda _: None) -> str:
         """Start embassies (a demo's), rebuild at a first start, then keeper, scribe, portal, post.
@@ -104,9 +117,7 @@ class Tower:
         """
         for folder in self.embassies:
             say(f"embassy {folder.name}")
-            self.minder.start(
-                ChildSpec(f"embassy-{folder.name}", ("embassy", "serve", str(folder)))
-            )
+            self._run(f"embassy-{folder.name}", "embassy", "serve", str(folder))
         if not self.home.registers.exists():
             from kulla.tower.recover import first_start
 
@@ -114,18 +125,20 @@ class Tower:
             first_start(self.home)
         where = str(self.home.folder)
         say("keeper")
-        self.minder.start(ChildSpec("keeper", ("keeper", "serve", where)))
+        self._run("keeper", "keeper", "serve", where)
         if self.home.settings().demo and not self.home.demo_people.exists():
             say("made-up people, from the registers")
             write_people(self.home.demo_people, registered_people(self.home))
         say("scribe")
-        self.minder.start(ChildSpec("scribe", ("scribe", "serve", where)))
+        self._run("scribe", "scribe", "serve", where)
         say("portal")
-        words = ("portal", "serve", where, *(("--bench",) if bench else ()))
-        url = self.minder.start(ChildSpec("portal", words)).word
+        url = self._run("portal", "portal", "serve", where, *(("--bench",) if bench else ()))
         say("post")
-        self.minder.start(ChildSpec("post", ("post", "serve", where)))
+        self._run("post", "post", "serve", where)
         return url
+
+    def _run(self, name: str, *words: str) -> str:
+        return self.minder.start(self._change(ChildSpec(name, words))).word
 
     def mind(self) -> None:
         """Mind the processes until SIGTERM or Ctrl-C, then stop them."""
@@ -177,13 +190,17 @@ def registered_staff(home: Home) -> list[dict[str, Any]]:
     return rows
 
 
-def demo_tower(plan: DemoPlan, logs: Path | None = None) -> Tower:
-    """The tower of a demo country, made first where its folder is not there yet."""
+def demo_tower(
+    plan: DemoPlan,
+    logs: Path | None = None,
+    change: Callable[[ChildSpec], ChildSpec] = lambda spec: spec,
+) -> Tower:
+    """The tower of a demo country, made first where its folder is not there yet. See Tower."""
     if not plan.home.folder.exists():
         make_demo(plan)
         write_people(plan.home.demo_people, [])
     folders = [plan.embassy(name) for name in EMBASSIES]
-    return Tower(plan.home, logs or plan.folder / "logs", folders)
+    return Tower(plan.home, logs or plan.folder / "logs", folders, change)
 
 
 def found_demo(plan: DemoPlan, say: Callable[[str], None] = lambda _: None) -> None:
