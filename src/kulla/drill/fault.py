@@ -7,8 +7,9 @@ book; to brace for the blow; whom the blow hits; to do what follows it; to look 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from kulla.drill.chance import Chance, chance_of
@@ -18,6 +19,7 @@ from kulla.kernel.edges import Clock
 from kulla.tower.up import EMBASSIES
 
 if TYPE_CHECKING:
+    from kulla.drill.citizens import Person
     from kulla.drill.crowd import Crowd
 
 HOME: Final = "home"
@@ -28,7 +30,7 @@ class Scene:
     """What a fault finds and may touch while a drill runs.
 
     crowd: the citizens at the home that will be lost. wiped_s: the moment of the blow, 0.0 before.
-    taken: whether the new home serves.
+    queue: who may still come. taken: whether the new home serves.
     """
 
     tower: Throwaway
@@ -37,6 +39,7 @@ class Scene:
     clock: Clock
     say: Callable[[str], None]
     acts: int
+    queue: Iterator[tuple[int, Person]]
     wiped_s: float = 0.0
     taken: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -44,6 +47,10 @@ class Scene:
         """Wait until this share of the acts that must come before the blow was acknowledged."""
         while self.answers.acknowledged_count < share * self.acts:
             await asyncio.sleep(0.02)
+
+    def newcomers(self, count: int) -> asyncio.Task[None]:
+        """Let so many more citizens come, all at once, beside those who are there."""
+        return asyncio.create_task(self.crowd.come(islice(self.queue, count), until=lambda: False))
 
 
 class Fault:

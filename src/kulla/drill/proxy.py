@@ -146,7 +146,8 @@ class Line:
         connection = _Connection(self, writer, far_writer)
         self._connections.add(connection)
         try:
-            await connection.carry(near, far)
+            with suppress(asyncio.CancelledError):  # the drill is over
+                await connection.carry(near, far)
         finally:
             self._connections.discard(connection)
 

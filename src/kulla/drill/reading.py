@@ -25,7 +25,7 @@ _DOCTOR: Final = re.compile(r'href="/appointments/doctors/([a-z0-9-]+)"')
 _DAY: Final = re.compile(r'href="\?day=(\d{4}-\d\d-\d\d)#times"')
 _MONTH: Final = re.compile(r'href="\?month=(\d{4}-\d\d)"')
 _CARD: Final = re.compile(r'href="/appointments/([0-9a-f]{32})"')
-_REASON: Final = re.compile(r'<div class="panel [a-z]+" role="alert" data-code="([a-z-]+)"')
+_REASON: Final = re.compile(r' data-code="([a-z-]+)"')
 _TAG: Final = re.compile(r'class="tag ?(good|warn|bad|)"')
 
 _STATES: Final[Mapping[str, State]] = {

@@ -226,7 +226,6 @@ class Throwaway:
         """Stop all processes, the newest tower first, and the lines between them."""
         self.minding.end(self._stop)
         self.lines.end()
-        self._towers = []
 
     def _stop(self) -> None:
         with ExitStack() as stack:

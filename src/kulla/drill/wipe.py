@@ -40,7 +40,7 @@ from kulla.tower.recover import TakeoverReport
 
 _TICK_S: Final = 0.005
 _JITTER_S: Final = 1.0
-_GOING_S: Final = 30.0
+_GOING_S: Final = 3.0
 _TAKEOVER_S: Final = 60.0
 _TAKEOVER_PAUSE_S: Final = 0.5
 
@@ -146,7 +146,7 @@ class WipeDrill:
         notes, plan = self._notes, self.plan
         directory = await self._directory(site)
         crowd = Crowd(site, directory, notes.answers, plan.seed, self._clock, plan.crowd)
-        scene = Scene(tower, crowd, notes.answers, self._clock, self._say, plan.acts)
+        scene = Scene(tower, crowd, notes.answers, self._clock, self._say, plan.acts, queue)
         _, with_passkey = next(queue)
         await self._add_passkey(crowd, with_passkey)
         if self._fault.minds:
@@ -165,7 +165,6 @@ class WipeDrill:
             raise
         if crowd.is_over:
             await _let_go(coming)
-            await coming
         self._note_load(crowd, start_s)
         return scene, coming
 
@@ -266,7 +265,10 @@ async def _let_go(coming: asyncio.Task[None]) -> None:
     """Give citizens some time to notice that it is over, then end what they do."""
     if not coming.done():
         await asyncio.wait([coming], timeout=_GOING_S)
-        coming.cancel()
+    if coming.cancel():
+        await asyncio.wait([coming])
+    elif not coming.cancelled():
+        coming.result()  # raises what ended it, if anything did
 
 
 @contextmanager

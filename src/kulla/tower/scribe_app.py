@@ -17,6 +17,7 @@ from kulla.journal.policy_file import PolicyFile
 from kulla.journal.tree import Tree
 from kulla.keeper.client import KeeperClient
 from kulla.kernel.canonical import decode
+from kulla.kernel.durable import free_bytes
 from kulla.kernel.edges import SystemClock, SystemEntropy
 from kulla.kernel.errors import KullaError
 from kulla.kernel.service import NewAct
@@ -152,7 +153,15 @@ def serve(home: Home, ready: Callable[[str], None]) -> None:
         authority=_authority(home, policy),
     )
     quorum = _quorum(policy, journal)
-    scribe: Scribe[Token] = Scribe(writer, journal, quorum, SERVICES, blobs, parts.clock)
+    scribe: Scribe[Token] = Scribe(
+        writer,
+        journal,
+        quorum,
+        SERVICES,
+        blobs,
+        parts.clock,
+        free_bytes=lambda: free_bytes(home.folder),
+    )
     opener = Opener(journal.origin, parts.keys)
     now = EpochShelf(parts.base, None, journal, opener, lambda: scribe.cosigned)
     desk = ReceiptDesk([*_old_shelves(home, policy, parts.epochs, parts.base, parts.keys), now])

@@ -12,7 +12,8 @@ from kulla.tower.up import EMBASSIES
 
 _ONE_S: Final = (1.0, 2.0)
 _HUNG_S: Final = 1.5
-_CUT_S: Final = (3.0, 4.0)
+_CUT_MAX_S: Final = 12.0
+_NEWCOMERS: Final = 4
 _NO_QUORUM: Final = "no-quorum"
 
 
@@ -45,7 +46,7 @@ class Partition(Fault):
         since_s = scene.clock.monotonic_s()
         await asyncio.sleep(_HUNG_S)
         lines.set_state("cut", first, second)
-        await asyncio.sleep(chance.uniform(*_CUT_S))
+        late = await self._come_in_vain(scene)
         self.done |= {"one_cut": first, "two_cut": [first, second], "lines_broken": lines.broken}
         until_s = scene.clock.monotonic_s()
         self._look_at_answers(scene, since_s, until_s)
@@ -55,6 +56,21 @@ class Partition(Fault):
         while scene.answers.acknowledged_count <= back:
             await asyncio.sleep(0.02)
         self.found["confirmed_again_after_s"] = round(scene.clock.monotonic_s() - until_s, 3)
+        await asyncio.gather(*late)
+
+    async def _come_in_vain(self, scene: Scene) -> list[asyncio.Task[None]]:
+        """Those who are there wait for their answers; who comes now must be told at once.
+
+        It lasts until some were told, or too long: then nobody was.
+        """
+        late: list[asyncio.Task[None]] = []
+        end_s = scene.clock.monotonic_s() + _CUT_MAX_S
+        while scene.answers.reasons[_NO_QUORUM] < _NEWCOMERS:
+            if scene.clock.monotonic_s() > end_s:
+                break
+            late.append(scene.newcomers(_NEWCOMERS))
+            await asyncio.sleep(1.0)
+        return late
 
     def _look_at_answers(self, scene: Scene, since_s: float, until_s: float) -> None:
         """While no quorum was there: what was asked then must not have been confirmed then."""

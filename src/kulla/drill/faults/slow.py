@@ -9,8 +9,8 @@ from kulla.drill.proxy import Pace
 from kulla.drill.throwaway import Arrangement
 from kulla.tower.up import EMBASSIES
 
-_DELAY_S: Final = (0.01, 0.06)
-_SLOW: Final = Pace(delay_s=0.4, bytes_per_s=96 * 1024)
+_DELAY_S: Final = (0.005, 0.03)
+_SLOW: Final = Pace(delay_s=0.25, bytes_per_s=256 * 1024)
 _BYTES_PER_S: Final = 4 * 1024 * 1024
 
 

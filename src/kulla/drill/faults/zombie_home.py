@@ -75,6 +75,7 @@ class ZombieHome(Fault):
         self.found["learns_after_s"] = round(scene.clock.monotonic_s() - back_s, 3)
         self.found["says_not_home"] = (scene.tower.plan.home.run_folder() / NOT_HOME).exists()
         await asyncio.sleep(_GOES_ON_S)
+        self._look_at_answers(scene)
         scene.crowd.is_over = True
         if learnt:
             scene.say("the old home is started again")
@@ -100,8 +101,8 @@ class ZombieHome(Fault):
             await asyncio.sleep(_LOOK_S)
         return False
 
-    def look(self, scene: Scene) -> None:
-        """See Fault."""
+    def _look_at_answers(self, scene: Scene) -> None:
+        """What the old home told those who came after the seal. Nobody asked them elsewhere yet."""
         site = f"{scene.crowd.site.host}:{scene.crowd.site.port}"
         asked = [wish for wish in scene.answers.wishes if wish.site == site]
         late = [wish for wish in asked if wish.asked_s > self._sealed_s]
@@ -109,12 +110,17 @@ class ZombieHome(Fault):
         self.done["asked_after_seal"] = len(late)
         self.found["zombie_confirmed"] = len(confirmed)
         self.found["told_not_home"] = scene.answers.reasons["not-home"]
+
+    def look(self, scene: Scene) -> None:
+        """See Fault."""
+        del scene
         for what in ("old_home_learns", "says_not_home", "restart_refused"):
             if not self.found.get(what):
                 self.complaints.append(f"not so: {what.replace('_', ' ')}")
-        if confirmed:
-            self.complaints.append(f"{len(confirmed)} acts were confirmed by a home that was none")
-        if not late:
+        if self.found["zombie_confirmed"]:
+            count = self.found["zombie_confirmed"]
+            self.complaints.append(f"{count} acts were confirmed by a home that was none")
+        if not self.done["asked_after_seal"]:
             self.complaints.append("nobody asked the old home anything after the seal")
 
 
