@@ -76,6 +76,11 @@ class Citizen:
         """The browser that this person sits at."""
         return self._browser
 
+    @property
+    def is_over(self) -> bool:
+        """Whether home is gone."""
+        return self._over()
+
     async def sign_in(self) -> None:
         """Sign in on the demo's page: look for one's name, press one's button.
 

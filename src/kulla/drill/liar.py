@@ -8,7 +8,7 @@ shows-falsely     mirrors as it should, and serves flipped, cut and missing tile
                   and false blobs
 rewinds           cosigns as it should, and then shows, and seals, what it held long ago, as if the
                   rest had never been
-denies            takes some hundred requests as it should, then refuses all: sizes nobody ever had,
+denies            takes a hundred requests as it should, then refuses all: sizes nobody ever had,
                   an epoch that is sealed, a policy that it never took
 """
 
@@ -33,7 +33,7 @@ from kulla.kernel.canonical import Value, encode
 
 COUNTS: Final = "lies.json"
 _ABSURD: Final = 10**9
-_DENIES_AFTER: Final = 300
+_DENIES_AFTER: Final = 100
 _SHOWN_OLD: Final = 40
 
 

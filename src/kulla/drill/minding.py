@@ -69,7 +69,8 @@ class MindingThread(threading.Thread):
                 do = self._asked.get(timeout=_TICK_S)
             except Empty:
                 for child in list(self._watched):
-                    child.mind()
+                    if not self._ended.is_set():
+                        child.mind()
             else:
                 do()
 

@@ -12,7 +12,7 @@ from kulla.drill.throwaway import Arrangement
 from kulla.embassy.client import EmbassyClient
 from kulla.tower.up import EMBASSIES
 
-_APART_S: Final = (0.02, 0.25)
+_APART_S: Final = (0.05, 0.35)
 
 
 class BetweenRounds(Fault):

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from kulla.drill.fault import HOME, Fault, Scene
-from kulla.drill.liar import COUNTS, KINDS
+from kulla.drill.liar import COUNTS, KINDS, ShowsFalsely
 from kulla.drill.throwaway import Arrangement, Throwaway
 from kulla.tower.minder import ChildSpec
 from kulla.tower.up import EMBASSIES
@@ -28,8 +28,10 @@ class LyingEmbassy(Fault):
     def __init__(self, seed: int) -> None:
         """See Fault."""
         super().__init__(seed)
-        self._liar = self.chance.choice(EMBASSIES)
         self._kind = _KINDS[seed % len(_KINDS)]
+        # Tiles are fetched from the first one that holds what is adopted: there it can show some.
+        shows = self._kind == ShowsFalsely.kind
+        self._liar = EMBASSIES[0] if shows else self.chance.choice(EMBASSIES)
         self.done |= {"liar": self._liar, "kind": self._kind}
 
     def arrangement(self) -> Arrangement:

@@ -19,6 +19,7 @@ _LOOK_S: Final = 0.05
 _GOES_ON_S: Final = 2.0
 _LEARNS_S: Final = 30.0
 _SEALS: Final = 2
+_NEWCOMERS: Final = 3
 
 
 class ZombieHome(Fault):
@@ -64,6 +65,7 @@ class ZombieHome(Fault):
     async def meanwhile(self, scene: Scene) -> None:
         """See Fault."""
         await self._until_sealed(scene)
+        late = asyncio.create_task(self._come_in_vain(scene))
         await scene.taken.wait()
         await asyncio.sleep(_GOES_ON_S)
         self.done["connections_refused"] = scene.tower.lines.broken
@@ -77,10 +79,22 @@ class ZombieHome(Fault):
         await asyncio.sleep(_GOES_ON_S)
         self._look_at_answers(scene)
         scene.crowd.is_over = True
+        late.cancel()
         if learnt:
             scene.say("the old home is started again")
             await asyncio.wrap_future(scene.tower.minding.submit(scribe.start))
             self.found["restart_refused"] = await self._ended(scene, "scribe")
+
+    async def _come_in_vain(self, scene: Scene) -> None:
+        """Those who are there wait for their answers; others come, as to any other site."""
+        coming = []
+        try:
+            while True:
+                coming.append(scene.newcomers(_NEWCOMERS))
+                await asyncio.sleep(1.0)
+        finally:
+            for task in coming:
+                task.cancel()
 
     async def _until_sealed(self, scene: Scene) -> None:
         """Wait until enough embassies say that the epoch is sealed; from then on it counts."""
