@@ -140,9 +140,8 @@ class HttpTransport:
         if not response.isclosed():
             raise http.client.HTTPException("the answer is too long")
         self._used = not response.will_close
-        headers = response.headers
-        media_type, date = headers.get("Content-Type", ""), headers.get("Date", "")
-        return Answer(response.status, media_type, data, date)
+        said = response.headers
+        return Answer(response.status, said.get("Content-Type", ""), data, said.get("Date", ""))
 
     def close(self) -> None:
         """See Transport; the next request opens a new connection."""
