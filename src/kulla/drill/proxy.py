@@ -79,9 +79,9 @@ class _Connection:
                 if not data:
                     writer.write_eof()
                     return
+                line.bytes_passed += len(data)
                 writer.write(data)
                 await writer.drain()
-                line.bytes_passed += len(data)
                 if line.pace.bytes_per_s:
                     await asyncio.sleep(len(data) / line.pace.bytes_per_s)
         except OSError:
