@@ -76,6 +76,8 @@ class _Connection:
                 if line.pace.delay_s:
                     await asyncio.sleep(came_s + line.pace.delay_s - loop.time())
                 await line.is_open.wait()
+                if writer.is_closing():
+                    return  # it was broken off meanwhile, and what waited is gone
                 if not data:
                     writer.write_eof()
                     return
