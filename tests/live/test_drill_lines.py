@@ -58,6 +58,16 @@ def call(lines: Lines, name: str = "rome") -> socket.socket:
     return socket.create_connection(("127.0.0.1", lines[name].port), ANSWER_S)
 
 
+def is_refused(lines: Lines, name: str = "rome") -> bool:
+    """Whether a new connection is reset, while it is made or as soon as it was."""
+    try:
+        with call(lines, name) as connection:
+            connection.recv(1)
+    except ConnectionResetError:
+        return True
+    return False
+
+
 def said(connection: socket.socket, data: bytes) -> bytes:
     connection.sendall(data)
     return heard(connection, len(data))
@@ -81,8 +91,7 @@ def test_bytes_pass_both_ways(lines):
 
 
 def test_a_line_to_nobody_is_broken(lines):
-    with call(lines, "oslo") as connection, pytest.raises(ConnectionResetError):
-        connection.recv(1)
+    assert is_refused(lines, "oslo")
 
 
 def test_what_hangs_is_silent_and_comes_later(lines):
@@ -104,8 +113,7 @@ def test_what_is_cut_is_reset_and_refused_until_it_is_open(lines):
         lines.set_state("cut")
         with pytest.raises(ConnectionResetError):
             connection.recv(1)
-    with pytest.raises(ConnectionResetError), call(lines) as connection:
-        connection.recv(1)
+    assert is_refused(lines)
     lines.set_state("open")
     with call(lines) as connection:
         assert said(connection, b"after") == b"after"
@@ -144,8 +152,7 @@ def test_one_process_can_be_barred_and_others_not(lines):
         with pytest.raises(ConnectionResetError):
             connection.recv(1)
     subprocess.run([sys.executable, "-c", stranger], check=True, timeout=ANSWER_S)
-    with pytest.raises(ConnectionResetError), call(lines) as connection:
-        connection.recv(1)
+    assert is_refused(lines)
     lines.bar(lambda _: False)
     with call(lines) as connection:
         assert said(connection, b"after") == b"after"

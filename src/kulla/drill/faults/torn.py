@@ -111,10 +111,13 @@ class Torn(Fault):
         self.done["rot"] = kind
         self.done["bits_flipped"] = flip_bits(path, self.chance)
 
-    def look(self, scene: Scene) -> None:
+    async def brace(self, scene: Scene) -> None:
         """See Fault."""
         rotten = scene.tower.children[f"embassy-{self._rotten}"]
-        self.found["rotten_embassy_started"] = rotten.pid is not None
+        self.found["rotten_embassy_runs"] = rotten.pid is not None
+
+    def look(self, scene: Scene) -> None:
+        """See Fault."""
         self.done["started_again"] = sum(
             child.starts - 1 for child in scene.tower.children.values()
         )
