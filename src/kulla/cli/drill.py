@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import tempfile
+from itertools import product
 from pathlib import Path
 from typing import NoReturn
 
@@ -12,6 +13,20 @@ import click
 from rich.console import Console
 
 COMPLAINTS_SHOWN_MAX = 20
+ALL = "all"
+FAULTS = (
+    "kill",
+    "disk-full",
+    "torn",
+    "partition",
+    "slow",
+    "lying-embassy",
+    "clock",
+    "between-rounds",
+    "zombie-home",
+    ALL,
+)
+"""What `kulla.drill.faults` has, which is too much to import for --help."""
 
 
 @click.group()
@@ -35,6 +50,11 @@ def drill() -> None:
     type=click.Path(file_okay=False, path_type=Path),
     help="Keep what is left of it in this new folder, so that others can check.",
 )
+@click.option(
+    "--fault",
+    type=click.Choice(FAULTS),
+    help="What else goes wrong while citizens book; 'all': each of them, one after the other.",
+)
 @click.option("--acts", default=10_000, show_default=True, help="Acknowledged before the blow.")
 @click.option("--citizens", default=0, help="How many live in the country (default: enough).")
 @click.option("--at-once", default=64, show_default=True, help="How many of them at once.")
@@ -48,6 +68,7 @@ def wipe(
     rounds: int,
     json_path: Path | None,
     keep: Path | None,
+    fault: str | None,
     acts: int,
     citizens: int,
     at_once: int,
@@ -60,8 +81,9 @@ def wipe(
 
     Example: kulla drill wipe --seed 1 --json score.json
     """
-    from kulla.drill.report import table_of, write_json
-    from kulla.drill.wipe import WipeDrill, WipePlan
+    from kulla.drill.notes import WipePlan
+    from kulla.drill.report import WipeReport, table_of, write_json
+    from kulla.drill.wipe import WipeDrill
     from kulla.kernel.edges import SystemClock, SystemEntropy
     from kulla.tower.logs import set_up_logs
 
@@ -70,25 +92,29 @@ def wipe(
     set_up_logs("drill")
     signal.signal(signal.SIGTERM, _interrupted)
     console = Console(stderr=True)
-    reports = []
-    for number in range(seed, seed + rounds):
+    reports: list[WipeReport] = []
+    faults = FAULTS[:-1] if fault == ALL else (fault or "",)
+    several = rounds * len(faults) > 1
+    for name, number in product(faults, range(seed, seed + rounds)):
         plan = WipePlan(
             seed=number,
             folder=folder or Path(tempfile.gettempdir()),
             acts=acts,
             citizens=citizens,
-            keep=keep / f"seed-{number}" if keep and rounds > 1 else keep,
+            keep=keep / f"{name and name + '-'}seed-{number}" if keep and several else keep,
             at_once=at_once,
+            fault=name,
         )
-        with console.status(f"seed {number}") as status:
+        what = f"{name}, seed {number}" if name else f"seed {number}"
+        with console.status(what) as status:
 
-            def say(what: str, number: int = number) -> None:
-                status.update(f"seed {number}: {what}")
+            def say(doing: str, what: str = what) -> None:
+                status.update(f"{what}: {doing}")
 
             run = WipeDrill(plan, SystemClock(), SystemEntropy(), say).run()
         reports.append(run.report)
         for complaint in run.report.complaints[:COMPLAINTS_SHOWN_MAX]:
-            console.print(f"seed {number}: {complaint}", style="red", soft_wrap=True)
+            console.print(f"{what}: {complaint}", style="red", soft_wrap=True)
         if json_path is not None:
             write_json(json_path, reports)
     Console().print(table_of(reports))
@@ -142,6 +168,31 @@ def simulate(
     Console().print(telling.table_of(report))
     if report.failed:
         raise SystemExit(1)
+
+
+@drill.command("lying-embassy", hidden=True)
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--kind", required=True, help="What it lies about.")
+@click.option("--seed", default=1, help="Chooses among its lies.")
+@click.option("--ready-fd", type=int, hidden=True)
+def lying_embassy(folder: Path, kind: str, seed: int, ready_fd: int | None) -> None:
+    """Run the embassy of FOLDER as a liar; a drill starts it.
+
+    Example: kulla drill lying-embassy FOLDER --kind forgets
+    """
+    from kulla.drill.guard import MARKER
+    from kulla.drill.liar import KINDS, serve_lies
+    from kulla.tower.logs import set_up_logs
+    from kulla.tower.minder import follow_parent, say_ready
+
+    if kind not in KINDS or not (folder / MARKER).exists():
+        raise click.UsageError(
+            f"FOLDER is one that a drill made, --kind one of {', '.join(KINDS)}."
+        )
+    set_up_logs(f"embassy {folder.name}")
+    if ready_fd is not None:
+        follow_parent()
+    serve_lies(folder, kind, seed, lambda url: say_ready(ready_fd, url))
 
 
 def _interrupted(*_: object) -> NoReturn:

@@ -143,6 +143,27 @@ class Guard:
             del self._own[leader.pid]
         return [one.pid for one in members]
 
+    def members(self, leader: int) -> list[int]:
+        """An adopted process and all that it started, as far as they live; [] where it is gone."""
+        try:
+            own = self._require_own(leader)
+        except DrillRefused:
+            return []
+        return [one.pid for one in _members({own.pid}) if one.alive]
+
+    def kill_one(self, pid: int) -> bool:
+        """SIGKILL one process that was adopted, or started by one that was; False where it is gone.
+
+        Raises DrillRefused for any other.
+        """
+        found = _process(pid)
+        if found is None or not found.alive:
+            return False
+        self._require_own(found.session)
+        with ExitStack() as held:
+            _signal(self._hold(found, held))
+        return True
+
     def _require_own(self, pid: int) -> _Process:
         known, found = self._own.get(pid), _process(pid)
         same = known is not None and found is not None and found.started == known.started

@@ -87,10 +87,13 @@ class ScribeProcess:
         *,
         policies: Sequence[int] = (),
         outdated: Callable[[], bool] = lambda: False,
+        on_sealed: Callable[[str, bytes], None] = lambda *_: None,
     ) -> None:
         """`policies`: versions that witnesses are counted by, for who asks how it is.
 
         `outdated` is asked each second; once it is True, `run` ends, to be started anew.
+        `on_sealed(embassy, statement)` hears of each embassy that says the epoch is over; it raises
+        where so many say so, and prove it, that this home must serve no more.
         """
         self._policies = list(policies)
         self._outdated = outdated
@@ -99,6 +102,7 @@ class ScribeProcess:
         self._clock = clock
         self._is_quorum = is_quorum
         self._pace = pace
+        self._on_sealed = on_sealed
         self._door = Door(run_folder / ASK_SOCKET)
         self._told: SimpleQueue[tuple[Any, ...]] = SimpleQueue()
         self._subscribers: set[Token] = set()
@@ -193,6 +197,9 @@ class ScribeProcess:
             kind, embassy, *rest = self._told.get_nowait()
             if kind == "broken":
                 raise CourierBroken(f"a courier can't go on: {rest[0]}") from rest[0]
+            if kind == "sealed":
+                self._on_sealed(embassy, rest[0])
+                continue
             if kind == "state":
                 self._note_state(embassy, rest[0])
                 continue
@@ -280,6 +287,10 @@ class Notifier:
     def state(self, embassy: str, reachable: bool) -> None:
         """An embassy answers, or does not."""
         self._push(("state", embassy, reachable))
+
+    def sealed(self, embassy: str, statement: bytes) -> None:
+        """An embassy says that this epoch is over."""
+        self._push(("sealed", embassy, statement))
 
     def broken(self, error: Exception) -> None:
         """The thread can't go on."""

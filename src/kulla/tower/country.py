@@ -28,7 +28,7 @@ DAYS_AHEAD: Final = 28
 PEOPLE_PER_COMMAND: Final = 200
 NUMBERED_PEOPLE: Final = 24
 """So many people, those on the first sign-in page, have a personal number."""
-ACCOUNTS_AT_ONCE: Final = 32
+AT_ONCE: Final = 32
 MAIL_DOMAIN: Final = "demo.example"
 
 COUNTIES: Final = (
@@ -182,12 +182,21 @@ class Founding:
         today = datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC).date()
         last = today + timedelta(days=days)
         shifts: list[Value] = [list(pair) for pair in offsets(ZONE, today, last)]
-        for clinic in clinics():
-            self.ask("appointments", "open_clinic", dict(clinic))
-        for who in practitioners(per_clinic):
-            self.ask("appointments", "add_practitioner", dict(who))
-            self._hours(who["practitioner"], today, last, periods, shifts)
-            progress(who["practitioner"])
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            # Each clinic, and then each practitioner, for itself: together they share batches.
+            for _ in pool.map(self._clinic, clinics()):
+                pass
+
+            def join(who: dict[str, str]) -> str:
+                self.ask("appointments", "add_practitioner", dict(who))
+                self._hours(who["practitioner"], today, last, periods, shifts)
+                return who["practitioner"]
+
+            for name in pool.map(join, practitioners(per_clinic)):
+                progress(name)
+
+    def _clinic(self, clinic: dict[str, str]) -> None:
+        self.ask("appointments", "open_clinic", dict(clinic))
 
     def _hours(
         self,
@@ -236,7 +245,7 @@ class Founding:
         """Open an account for each of these people, with a mail address that joins their row."""
         for number, row in enumerate(rows, first):
             row["mail"] = mail_of(row["name"], number)
-        with ThreadPoolExecutor(ACCOUNTS_AT_ONCE) as pool:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
             # Each is a command of its own, by its own citizen; together they share batches.
             for _ in pool.map(self._account, rows):
                 pass

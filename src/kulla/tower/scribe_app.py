@@ -17,6 +17,7 @@ from kulla.journal.policy_file import PolicyFile
 from kulla.journal.tree import Tree
 from kulla.keeper.client import KeeperClient
 from kulla.kernel.canonical import decode
+from kulla.kernel.durable import free_bytes
 from kulla.kernel.edges import SystemClock, SystemEntropy
 from kulla.kernel.errors import KullaError
 from kulla.kernel.service import NewAct
@@ -32,10 +33,16 @@ from kulla.scribe.scribe import Scribe
 from kulla.scribe.stream import Stream
 from kulla.services.accounts.authority import Authority, origins_of
 from kulla.tower.garbage import look_for_garbage_seldom
-from kulla.tower.home import Home
+from kulla.tower.home import NOT_HOME, Home
 from kulla.tower.place import check_place
 from kulla.tower.services import SERVICES, register_tables
-from kulla.tower.still_home import ASK_TIMEOUT_S, TooFewAnswers, ask_whether_home
+from kulla.tower.still_home import (
+    ASK_TIMEOUT_S,
+    NotHome,
+    SealsSeen,
+    TooFewAnswers,
+    ask_whether_home,
+)
 from kulla.tower.witnesses import Witnesses
 
 Token = int
@@ -150,7 +157,15 @@ def serve(home: Home, ready: Callable[[str], None]) -> None:
     watched = home.policy_state()
     witnesses = Witnesses.of(home.policies())
     quorum = _quorum(witnesses, journal)
-    scribe: Scribe[Token] = Scribe(writer, journal, quorum, SERVICES, blobs, parts.clock)
+    scribe: Scribe[Token] = Scribe(
+        writer,
+        journal,
+        quorum,
+        SERVICES,
+        blobs,
+        parts.clock,
+        free_bytes=lambda: free_bytes(home.folder),
+    )
     opener = Opener(journal.origin, parts.keys)
     now = EpochShelf(parts.base, None, journal, opener, lambda: scribe.cosigned)
     desk = ReceiptDesk([*_old_shelves(home, policy, parts.epochs, parts.base, parts.keys), now])
@@ -162,6 +177,7 @@ def serve(home: Home, ready: Callable[[str], None]) -> None:
         witnesses.is_quorum,
         policies=[each.version for each in witnesses.policies],
         outdated=lambda: home.policy_state() != watched,
+        on_sealed=SealsSeen(policy).note,
     )
     signal.signal(signal.SIGTERM, lambda *_: process.stop())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -178,18 +194,24 @@ def serve(home: Home, ready: Callable[[str], None]) -> None:
         ask_whether_home(policy, journal.size, root_at, parts.client, taking_up=taking_up)
         check_place(home)
 
-    process.wait_for(check, TooFewAnswers)
-    for courier in couriers:
-        courier.start()
-    look_for_garbage_seldom()
-    process.run(couriers, parts.opening())
+    try:
+        process.wait_for(check, TooFewAnswers)
+        (run_folder / NOT_HOME).unlink(missing_ok=True)
+        for courier in couriers:
+            courier.start()
+        look_for_garbage_seldom()
+        process.run(couriers, parts.opening())
+    except NotHome as error:
+        # So that the portal, which may still run, can say so at once.
+        (run_folder / NOT_HOME).write_text(f"{error}\n", encoding="utf-8")
+        raise
     for courier in couriers:
         courier.stop()
     parts.connection.close()
 
 
 def _courier(name: str, delivery: Delivery, notifier: Notifier) -> Courier:
-    return Courier(name, delivery, notifier.held, notifier.state, notifier.broken)
+    return Courier(name, delivery, notifier.held, notifier.state, notifier.broken, notifier.sealed)
 
 
 def _quorum(witnesses: Witnesses, journal: Log) -> Quorum:

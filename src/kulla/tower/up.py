@@ -24,7 +24,7 @@ from kulla.tower.country import Founding, write_people
 from kulla.tower.edge import HomeEdge
 from kulla.tower.home import DEMO_STAFF, Home
 from kulla.tower.init import Beginning, begin
-from kulla.tower.minder import ChildSpec, Minder
+from kulla.tower.minder import Child, ChildSpec, Minder
 from kulla.tower.services import register_tables
 from kulla.tower.standby_folder import StandbyBroken, StandbyFolder
 
@@ -38,6 +38,8 @@ class DemoPlan:
 
     `per_clinic` practitioners at each of 24 clinics, `days` of slots, `people` made-up citizens;
     `accounts`: they have accounts, and there is a staff that signs (a benchmark needs neither).
+    `line_port`: the first of four ports that lead to the embassies, where they are not reached
+    at their own.
     """
 
     folder: Path
@@ -49,6 +51,7 @@ class DemoPlan:
     slot_minutes: int = 15
     name: str = "demo.kulla.example"
     accounts: bool = True
+    line_port: int = 0
 
     @property
     def home(self) -> Home:
@@ -71,7 +74,7 @@ def make_demo(plan: DemoPlan) -> None:
     embassies: list[Embassy] = []
     for number, name in enumerate(EMBASSIES):
         port = plan.embassy_port + number
-        url = f"http://127.0.0.1:{port}"
+        url = f"http://127.0.0.1:{(plan.line_port or plan.embassy_port) + number}"
         made = embassy_folder.init(
             plan.embassy(name), name, bind=f"127.0.0.1:{port}", url=url, entropy=entropy
         )
@@ -92,12 +95,22 @@ def make_demo(plan: DemoPlan) -> None:
 
 
 class Tower:
-    """The processes of one tower on this machine, started in order and minded."""
+    """The processes of one tower on this machine, started in order and minded.
 
-    def __init__(self, home: Home, logs: Path, embassies: Sequence[Path] = ()) -> None:
+    `change` may make another process of each: a drill starts some of them otherwise.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        logs: Path,
+        embassies: Sequence[Path] = (),
+        change: Callable[[ChildSpec], ChildSpec] = lambda spec: spec,
+    ) -> None:
         self.home = home
         self.embassies = tuple(embassies)
         self.minder = Minder(logs, SystemClock())
+        self._change = change
 
     def start(self, *, bench: bool = False, say: Callable[[str], None] = lambda _: None) -> str:
         """Start embassies (a demo's), rebuild at a first start, then keeper, scribe, portal, post.
@@ -108,7 +121,7 @@ class Tower:
         """
         if self.embassies:
             say("embassies")
-            self.minder.start(
+            self._run(
                 *(
                     ChildSpec(f"embassy-{folder.name}", ("embassy", "serve", str(folder)))
                     for folder in self.embassies
@@ -129,13 +142,16 @@ class Tower:
         ]
         if self.home.settings().demo and not self.home.demo_people.exists():
             say("keeper, and made-up people from the registers")
-            self.minder.start(specs.pop(0))
+            self._run(specs.pop(0))
             write_people(self.home.demo_people, registered_people(self.home))
         say(", ".join(spec.name for spec in specs))
-        url = self.minder.start(*specs)[-1].word
+        url = self._run(*specs)[-1].word
         say("post")
-        self.minder.start(ChildSpec("post", ("post", "serve", where)))
+        self._run(ChildSpec("post", ("post", "serve", where)))
         return url
+
+    def _run(self, *specs: ChildSpec) -> Sequence[Child]:
+        return self.minder.start(*map(self._change, specs))
 
     def mind(self) -> None:
         """Mind the processes until SIGTERM or Ctrl-C, then stop them."""
@@ -203,13 +219,17 @@ def registered_staff(home: Home) -> list[dict[str, Any]]:
     return rows
 
 
-def demo_tower(plan: DemoPlan, logs: Path | None = None) -> Tower:
-    """The tower of a demo country, made first where its folder is not there yet."""
+def demo_tower(
+    plan: DemoPlan,
+    logs: Path | None = None,
+    change: Callable[[ChildSpec], ChildSpec] = lambda spec: spec,
+) -> Tower:
+    """The tower of a demo country, made first where its folder is not there yet. See Tower."""
     if not plan.home.folder.exists():
         make_demo(plan)
         write_people(plan.home.demo_people, [])
     folders = [plan.embassy(name) for name in EMBASSIES]
-    return Tower(plan.home, logs or plan.folder / "logs", folders)
+    return Tower(plan.home, logs or plan.folder / "logs", folders, change)
 
 
 def found_demo(plan: DemoPlan, say: Callable[[str], None] = lambda _: None) -> None:
