@@ -157,6 +157,8 @@ class ActType:
     """How one kind of act changes registers; `upcasters[v]` turns data of version v into v + 1.
 
     `noted`: whether registers.parties keeps whose act it was; not where the service's rows do.
+    `repeats`: whether its command can come again and must get the same answer; not where nobody
+    commanded it.
     """
 
     apply: Callable[[RowsByKey, Act], None]
@@ -165,6 +167,7 @@ class ActType:
         default_factory=dict
     )
     noted: bool = True
+    repeats: bool = True
 
 
 @dataclass(frozen=True, slots=True)

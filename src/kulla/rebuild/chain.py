@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 
 from kulla.journal.entries import JournalKey, Opener
 from kulla.journal.epochs import EPOCH_OPENED, SERVICE, EpochOpened, parse_epoch_opened
@@ -17,8 +18,10 @@ from kulla.kernel.errors import KullaError
 from kulla.kernel.rows import Table
 from kulla.kernel.service import Authority, Service
 from kulla.rebuild.beside import opened_entries
+from kulla.rebuild.hashing import TotalsBeside
 from kulla.rebuild.reading import EpochPlan, SourcesExhausted, read_verified
-from kulla.rebuild.replay import Replay, Replayed
+from kulla.rebuild.replay import LONG_ACTS, Replay, Replayed
+from kulla.registers.fingerprint import FingerprintKey
 
 __all__ = ["EpochPlan", "RegistersAhead", "SourcesExhausted", "read_opening", "rebuild_registers"]
 
@@ -59,16 +62,43 @@ def rebuild_registers(
     progress: Callable[[int], None] = lambda _: None,
     go_on: bool = False,
     authority: Authority | None = None,
+    fingerprint_key: FingerprintKey | None = None,
 ) -> Replayed:
     """Replay the epochs of `plans`, oldest first, into the registers behind `connection`.
 
     `own_store` gives the new home's own tile store of an origin, to which verified entries are
     copied. `on_names` is told the blobs that entries name, as they come. `progress` is told
-    positions. A rebuild that was stopped goes on where it was. Raises SourcesExhausted,
-    EntryDoesNotFit, RegistersAhead, or what a store raises.
+    positions. With `fingerprint_key` the journal's fingerprints are compared. A rebuild that was
+    stopped goes on where it was. Raises SourcesExhausted, EntryDoesNotFit, RegistersAhead, or what
+    a store raises.
     """
     acts = sum(plan.size for plan in plans)
-    replay = Replay(connection, tables, services, go_on=go_on, authority=authority, acts=acts)
+    with ExitStack() as stack:
+        totals = None
+        if fingerprint_key is not None and acts >= LONG_ACTS:
+            totals = TotalsBeside(fingerprint_key)
+            stack.callback(totals.close)
+        replay = Replay(
+            connection,
+            tables,
+            services,
+            go_on=go_on,
+            authority=authority,
+            acts=acts,
+            fingerprint_key=fingerprint_key,
+            totals=totals,
+        )
+        return _replayed(replay, plans, keys, own_store, on_names, progress)
+
+
+def _replayed(
+    replay: Replay,
+    plans: Sequence[EpochPlan],
+    keys: Mapping[bytes, JournalKey],
+    own_store: Callable[[str], TileStore] | None,
+    on_names: Callable[[Sequence[bytes]], None],
+    progress: Callable[[int], None],
+) -> Replayed:
     end = max((plan.base + plan.size for plan in plans), default=0)
     if replay.position > end:
         raise RegistersAhead(

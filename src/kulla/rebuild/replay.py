@@ -20,9 +20,26 @@ from kulla.kernel.rows import Table
 from kulla.kernel.service import Act, Actor, Authority, Service, needs_authority
 from kulla.registers.apply import apply_act, list_case
 from kulla.registers.bulk import BulkRows, marks_for
+from kulla.registers.fingerprint import (
+    EVERY_ACTS,
+    FINGERPRINT,
+    Fingerprint,
+    FingerprintKey,
+    FingerprintMisfit,
+    RowHashes,
+    RunningFingerprint,
+    Totals,
+)
 from kulla.registers.own import TOWER, applied, note_applied
 
 ROWS_PER_TRANSACTION = 200_000
+
+# Rows have to be settled before they can be compared. In a long journal that is done for one
+# fingerprint in a dozen, when they are to be written anyway; and for each of the last ones.
+LONG_ACTS = 20_000
+_SETTLED_ROWS = 180_000
+_SETTLED_ACTS = 16 * EVERY_ACTS
+_LAST_ACTS = 2 * EVERY_ACTS
 
 
 class EntryDoesNotFit(KullaError):
@@ -43,11 +60,17 @@ class Opens(Protocol):
 
 @dataclass(slots=True)
 class Replayed:
-    """What a replay did. `cases` holds at most 100 (position, reason) of those it counted."""
+    """What a replay did. `cases` holds at most 100 (position, reason) of those it counted.
+
+    `fingerprints` were compared with the rows; those that did not fit are cases too, and `misfits`
+    holds their positions.
+    """
 
     acts: int = 0
     case_count: int = 0
     cases: list[tuple[int, str]] = field(default_factory=list)
+    fingerprints: int = 0
+    misfits: list[int] = field(default_factory=list)
 
     def note(self, position: int, reason: str) -> None:
         """Count a case."""
@@ -68,14 +91,29 @@ class Replay:
         go_on: bool = False,
         authority: Authority | None = None,
         acts: int | None = None,
+        fingerprint_key: FingerprintKey | None = None,
+        totals: Totals | None = None,
     ) -> None:
-        """`acts` is how many there will be, where that is known."""
+        """`acts` is how many there will be, where that is known.
+
+        With `fingerprint_key` the journal's fingerprints are compared with what it comes to, and
+        the file gets a fingerprint of its own; `totals` adds up its rows, here where none is given.
+        """
         self._authority = authority
         self._origin: tuple[bytes, Actor, str] | None = None
         self._more = 0
         self._connection = connection
+        self._fingerprint: RunningFingerprint | None = None
+        self._totals = totals
+        tables = tuple(tables)
+        if fingerprint_key is not None:
+            self._totals = totals or RowHashes(fingerprint_key.secret)
+            self._fingerprint = RunningFingerprint(connection, fingerprint_key, tables)
+        self._end = acts or 0
+        self._settled = 0
+        self._rows_in_transaction = 0
         marks = {} if acts is None else {"marks": marks_for(acts)}
-        self._rows = BulkRows(connection, tables, **marks)
+        self._rows = BulkRows(connection, tables, totals=self._totals, **marks)
         self._services = {**services, TOWER.name: TOWER}
         self._go_on = go_on
         self.report = Replayed()
@@ -128,7 +166,7 @@ class Replay:
                 if names:
                     on_names(names)
                 # Not among the acts of one command: only its first one says that they belong to it.
-                if self._rows.changed_count >= ROWS_PER_TRANSACTION and not self._more:
+                if self._rows_waiting >= ROWS_PER_TRANSACTION and not self._more:
                     self._commit(position)
                     self._connection.execute("BEGIN IMMEDIATE")
                     progress(position)
@@ -161,6 +199,8 @@ class Replay:
         try:
             self._see_authority(act)
             apply_act(self._services, self._rows, act)
+            if act.service == TOWER.name and act.name == FINGERPRINT:
+                self._compare(act)
         except (sqlite3.Error, MemoryError, OSError):
             raise  # no fault of the act: the rebuild is tried again from its last transaction
         except Exception as error:
@@ -190,10 +230,48 @@ class Replay:
             raise NotAllowed(doubt, place=f"position {act.position}")
         self._origin, self._more = origin, act.together - 1
 
+    @property
+    def _rows_waiting(self) -> int:
+        """How many changed rows the open transaction has, written or not."""
+        return self._rows_in_transaction + self._rows.changed_count
+
+    def _compare(self, act: Act) -> None:
+        """Raise FingerprintMisfit where the journal's fingerprint is of other rows than these."""
+        running = self._fingerprint
+        if running is None:
+            return
+        place = f"position {act.position}"
+        found = Fingerprint.parse(act.data, place=place)
+        running.since = act.position + 1
+        is_last = act.position >= self._end - _LAST_ACTS
+        since = act.position - self._settled
+        if not (is_last or since >= _SETTLED_ACTS or self._rows.changed_count >= _SETTLED_ROWS):
+            return
+        self._settle()
+        before, self._settled = self._settled, act.position
+        self.report.fingerprints += 1
+        if running.misfit(found):
+            self.report.misfits.append(act.position)
+            raise FingerprintMisfit(
+                "the registers are not those that this fingerprint is of.",
+                place=place,
+                remedy=f"Look at the acts from {before} on with the custodians; others go on.",
+            )
+
+    def _settle(self) -> None:
+        """Write the rows that changed, and count them into the fingerprint."""
+        self._rows_in_transaction += self._rows.changed_count
+        self._rows.flush()
+        if self._fingerprint is not None and self._totals is not None:
+            self._fingerprint.move(self._totals.total())
+
     def _commit(self, position: int) -> None:
         note_applied(self._rows, position)
-        self._rows.flush()
+        self._settle()
+        if self._fingerprint is not None:
+            self._fingerprint.save()
         self._connection.execute("COMMIT")
+        self._rows_in_transaction = 0
         gc.collect()
 
 

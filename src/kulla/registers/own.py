@@ -9,6 +9,7 @@ from kulla.journal.epochs import parse_epoch_opened, parse_succession
 from kulla.kernel.errors import KullaError
 from kulla.kernel.rows import Column, RowsByKey, Table
 from kulla.kernel.service import Act, ActType, Service
+from kulla.registers.fingerprint import FINGERPRINT
 from kulla.registers.parties import PARTY
 
 COMMAND = Table(
@@ -65,7 +66,18 @@ def _open_epoch(rows: RowsByKey, act: Act) -> None:
     )
 
 
-TOWER = Service(name="tower", commands={}, acts={"epoch_opened": ActType(apply=_open_epoch)})
+def _state_fingerprint(rows: RowsByKey, act: Act) -> None:
+    """Nothing changes: a replay compares it with the rows that it came to (rebuild.replay)."""
+
+
+TOWER = Service(
+    name="tower",
+    commands={},
+    acts={
+        "epoch_opened": ActType(apply=_open_epoch),
+        FINGERPRINT: ActType(apply=_state_fingerprint, noted=False, repeats=False),
+    },
+)
 """What the tower itself journals. It takes no commands: custodians act through a takeover."""
 
 

@@ -48,6 +48,7 @@ from kulla.rebuild.takeover import (
     seal,
     succession_of,
 )
+from kulla.registers.fingerprint import FingerprintKey
 from kulla.registers.sqlite import LiveRows, create_tables, open_registers
 from kulla.services.accounts.authority import Authority
 from kulla.tower.home import DEMO_STAFF, Home, write_missing, write_secret
@@ -338,6 +339,9 @@ def _rebuild_file(
             first = policy.logs[0].key.name
             rows.put("kulla_epoch", {"number": 1, "origin": first, "base": 0, "root_before": None})
         how["authority"] = Authority(policy.relying_party, ())
+        if keys:
+            [key] = keys.values()
+            how["fingerprint_key"] = FingerprintKey(key.secret)
         return rebuild_registers(plans, keys, connection, tables, SERVICES, **how)
     finally:
         connection.close()

@@ -20,6 +20,7 @@ from kulla.kernel.canonical import decode
 from kulla.kernel.edges import SystemClock, SystemEntropy
 from kulla.kernel.errors import KullaError
 from kulla.kernel.service import NewAct
+from kulla.registers.fingerprint import FingerprintKey
 from kulla.registers.own import applied
 from kulla.registers.sqlite import LiveRows, open_registers
 from kulla.scribe.batch import BatchWriter, pending_entries
@@ -144,6 +145,7 @@ def serve(home: Home, ready: Callable[[str], None]) -> None:
         base=parts.base,
         size=journal.size,
         authority=_authority(home, policy),
+        fingerprint_key=FingerprintKey(home.journal_key().secret),
     )
     quorum = _quorum(policy, journal)
     scribe: Scribe[Token] = Scribe(writer, journal, quorum, SERVICES, blobs, parts.clock)
