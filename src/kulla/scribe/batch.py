@@ -318,6 +318,7 @@ class BatchWriter:
             command.assertion if signed else b"",
             command.wish() if signed else b"",
             together if signed else 1,
+            command.via,
         )
         plaintext = act_plaintext(
             accepted.service,
@@ -332,6 +333,7 @@ class BatchWriter:
             assertion=accepted.assertion,
             wish=accepted.wish,
             together=accepted.together,
+            via=accepted.via,
         )
         entry = self._seals.seal(plaintext, act.names)
         apply_act(self._services, self._rows, accepted)
