@@ -13,6 +13,7 @@ from contextlib import ExitStack
 
 from kulla.journal.entries import JournalKey, Opener
 from kulla.journal.epochs import EPOCH_OPENED, SERVICE, EpochOpened, parse_epoch_opened
+from kulla.journal.policy_file import PolicyFile
 from kulla.journal.store import TileStore
 from kulla.kernel.errors import KullaError
 from kulla.kernel.rows import Table
@@ -63,13 +64,15 @@ def rebuild_registers(
     go_on: bool = False,
     authority: Authority | None = None,
     fingerprint_key: FingerprintKey | None = None,
+    policies: Sequence[PolicyFile] = (),
 ) -> Replayed:
     """Replay the epochs of `plans`, oldest first, into the registers behind `connection`.
 
     `own_store` gives the new home's own tile store of an origin, to which verified entries are
     copied. `on_names` is told the blobs that entries name, as they come. `progress` is told
-    positions. With `fingerprint_key` the journal's fingerprints are compared. A rebuild that was
-    stopped goes on where it was. Raises SourcesExhausted, EntryDoesNotFit, RegistersAhead, or what
+    positions. With `fingerprint_key` the journal's fingerprints are compared. `policies` are
+    trusted versions, whose custodians may have undone acts. A rebuild that was stopped goes on
+    where it was. Raises SourcesExhausted, EntryDoesNotFit, PolicyMissing, RegistersAhead, or what
     a store raises.
     """
     acts = sum(plan.size for plan in plans)
@@ -87,6 +90,7 @@ def rebuild_registers(
             acts=acts,
             fingerprint_key=fingerprint_key,
             totals=totals,
+            policies=policies,
         )
         return _replayed(replay, plans, keys, own_store, on_names, progress)
 

@@ -98,6 +98,9 @@ def list_case(rows: RowsByKey, act: Act, error: Exception) -> None:
             "position": act.position,
             "service": act.service,
             "act": act.name,
+            "subject": act.actor.subject,
+            "at_ms": act.at_ms,
             "reason": reason,
+            "listed": act.position,
         },
     )

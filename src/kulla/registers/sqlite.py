@@ -74,6 +74,18 @@ def create_tables(
         create_indexes(connection, made)
 
 
+def check_tables(connection: sqlite3.Connection, tables: Iterable[Table]) -> None:
+    """Raise RegistersBroken where a table is not as this release would have made it."""
+    for table in tables:
+        found = connection.execute(f'PRAGMA table_info("{table.name}")').fetchall()
+        if [row[1] for row in found] != [column.name for column in table.columns]:
+            raise RegistersBroken(
+                "another release made these registers: this table has other columns.",
+                place=table.name,
+                remedy="Move the file away and rebuild: kulla takeover run.",
+            )
+
+
 def create_indexes(connection: sqlite3.Connection, tables: Iterable[Table]) -> None:
     """Make those indexes of `tables` that are not there yet."""
     for table in tables:

@@ -16,8 +16,17 @@ from typing import Final, Literal, Protocol
 
 import structlog
 
+from kulla.journal.annulment import (
+    ANNULLED,
+    ANNULLED_PART,
+    annulled_data,
+    digest_of,
+    hash_of,
+    part_data,
+)
 from kulla.journal.entries import act_plaintext
 from kulla.journal.errors import EntryInvalid
+from kulla.journal.policy_file import PolicyFile
 from kulla.kernel.canonical import NotCanonical, Value
 from kulla.kernel.edges import Clock
 from kulla.kernel.errors import KullaError
@@ -43,8 +52,9 @@ from kulla.registers.fingerprint import (
     RunningFingerprint,
     is_counted,
 )
-from kulla.registers.own import TOWER, note_applied
+from kulla.registers.own import ANNULLED_COMMAND, ANNULMENT, note_applied
 from kulla.registers.sqlite import LiveRows
+from kulla.registers.tower import TOWER_NAME, tower_service
 
 log = structlog.get_logger()
 
@@ -110,7 +120,8 @@ class BatchWriter:
 
     `size` counts the entries of this epoch's log, `base` the positions before the epoch. Without an
     `authority` every actor is believed to be who they say. With a `fingerprint_key` the file keeps
-    a fingerprint of its rows, and every so many acts one is journalled.
+    a fingerprint of its rows, and every so many acts one is journalled. `policies`: the version in
+    force, whose custodians may undo acts.
     """
 
     def __init__(
@@ -126,6 +137,7 @@ class BatchWriter:
         authority: Authority | None = None,
         fingerprint_key: FingerprintKey | None = None,
         fingerprint_every: int = EVERY_ACTS,
+        policies: Sequence[PolicyFile] = (),
     ) -> None:
         connection.execute(_PENDING_SQL)
         self._fingerprint: RunningFingerprint | None = None
@@ -135,7 +147,7 @@ class BatchWriter:
         self._fingerprint_every = fingerprint_every
         self._connection = connection
         self._rows = rows
-        self._services = {**services, TOWER.name: TOWER}
+        self._services = {**services, TOWER_NAME: tower_service(policies)}
         self._seals = seals
         self._clock = clock
         self._authority = authority
@@ -143,6 +155,7 @@ class BatchWriter:
         self.size = size
         self.set_aside: dict[str, str] = {}
         self._tiled_size = size
+        self._any_annulled = bool(rows.find(ANNULMENT.name, 1))
 
     @property
     def end(self) -> int:
@@ -173,6 +186,31 @@ class BatchWriter:
             for act in acts:
                 fresh.append((self._accept_own(act, CUSTODIANS), ()))
         return Written([], [entry for entry, _ in fresh], ())
+
+    def annul(self, note: bytes, parts: Sequence[bytes]) -> tuple[Outcome, Written]:
+        """Journal an undo that custodians signed, whole; see journal.annulment.
+
+        An undo that took effect before gets the same answer, and nothing is written. Raises
+        AnnulmentInvalid, PolicyMissing or UnfitAct where it does not count, and NoRoom.
+        """
+        hashes = [hash_of(part) for part in parts]
+        digest = digest_of(hashes)
+        known = self._rows.get(ANNULMENT.name, digest)
+        if known is not None:
+            first, written = known["position"], Written([], [], ())
+            assert isinstance(first, int)
+        else:
+            first = self.end
+            written = self.write_own(
+                NewAct(ANNULLED, annulled_data(note, hashes)),
+                *(
+                    NewAct(ANNULLED_PART, part_data(digest, number, part))
+                    for number, part in enumerate(parts)
+                ),
+            )
+            self._any_annulled = True
+        positions = tuple(range(first, first + 1 + len(parts)))
+        return Outcome("accepted", positions[-1] + 1, positions), written
 
     @contextmanager
     def _transaction(
@@ -226,7 +264,7 @@ class BatchWriter:
 
     def _accept_own(self, act: NewAct, actor: Actor) -> bytes:
         """The entry of an act of the tower itself."""
-        command = Command(TOWER.name, act.name, b"\0" * 16, actor, act.data)
+        command = Command(TOWER_NAME, act.name, b"\0" * 16, actor, act.data)
         return self._accept(command, command.key(), act, self._clock.now_ms())
 
     def tiles_are_durable(self, size: int) -> None:
@@ -341,6 +379,13 @@ class BatchWriter:
         return entry
 
     def _repeated(self, key: bytes) -> Outcome | None:
+        if self._any_annulled:
+            annulled = self._rows.get(ANNULLED_COMMAND.name, key)
+            if annulled is not None:
+                listed = annulled["listed"]
+                assert isinstance(listed, int)
+                # What custodians undid is not done again by whoever sends it once more.
+                return Outcome("refused", listed + 1, code="annulled")
         noted = self._rows.get("kulla_command", key)
         if noted is None:
             return None
