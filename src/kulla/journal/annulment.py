@@ -86,12 +86,17 @@ class Annulment:
         )
         lines = [f"{name} {value}" for name, value in zip(_FIELDS, values, strict=True)]
         text = "".join(f"{line}\n" for line in (_LINE, *lines))
-        if _annulment_of(text, "") != self:
+        if Annulment.parse(text) != self:
             raise AnnulmentInvalid(
                 "these fields do not make a statement that reads back.",
                 remedy=f"Write the reason in one line of at most {_REASON_CHARACTERS_MAX} letters.",
             )
         return text
+
+    @classmethod
+    def parse(cls, text: str, *, place: str = "") -> Annulment:
+        """Read the text of a statement. Raises AnnulmentInvalid."""
+        return _annulment_of(text, place)
 
 
 class RowChange(NamedTuple):

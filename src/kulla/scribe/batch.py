@@ -29,7 +29,7 @@ from kulla.journal.errors import EntryInvalid
 from kulla.journal.policy_file import PolicyFile
 from kulla.kernel.canonical import NotCanonical, Value
 from kulla.kernel.edges import Clock
-from kulla.kernel.errors import KullaError
+from kulla.kernel.errors import KullaError, UnfitAct
 from kulla.kernel.service import (
     Act,
     Actor,
@@ -201,13 +201,13 @@ class BatchWriter:
             assert isinstance(first, int)
         else:
             first = self.end
-            written = self.write_own(
-                NewAct(ANNULLED, annulled_data(note, hashes)),
-                *(
-                    NewAct(ANNULLED_PART, part_data(digest, number, part))
-                    for number, part in enumerate(parts)
-                ),
-            )
+            acts = [NewAct(ANNULLED, annulled_data(note, hashes))]
+            for number, part in enumerate(parts):
+                acts.append(NewAct(ANNULLED_PART, part_data(digest, number, part)))
+            try:
+                written = self.write_own(*acts)
+            except KeyError as error:
+                raise UnfitAct(f"this undo is of other registers: {error}.") from error
             self._any_annulled = True
         positions = tuple(range(first, first + 1 + len(parts)))
         return Outcome("accepted", positions[-1] + 1, positions), written

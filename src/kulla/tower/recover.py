@@ -52,6 +52,7 @@ from kulla.registers.fingerprint import FingerprintKey
 from kulla.registers.sqlite import LiveRows, create_tables, open_registers
 from kulla.services.accounts.authority import Authority
 from kulla.tower.home import DEMO_STAFF, Home, write_missing, write_secret
+from kulla.tower.old_policies import FOLDER, older_policies
 from kulla.tower.services import SERVICES, register_tables
 from kulla.tower.settled import settled_once
 
@@ -157,6 +158,7 @@ def take_over(
             keys,
             on_names=lambda found: names.update(dict.fromkeys(found)),
             progress=lambda at: progress("replaying acts", at, end),
+            older=older_policies(kit / FOLDER, plan.old),
         )
         adopted_keys = _bring_keys(home, kit, sources, list(names), progress)
         _keep_checkpoints(home, plan.old, sealed, settlement)
@@ -212,6 +214,7 @@ def rebuild_for_looking(
             keys,
             progress=lambda at: progress("replaying acts", at, end),
             go_on=go_on,
+            policies=[policy, *older_policies(kit / FOLDER, policy)],
         )
     return {
         "acts": replayed.acts,
@@ -282,6 +285,8 @@ def _furnish(home: Home, kit: Path, plan: _Plan, port: int) -> None:
         recovery_public = (kit / "recovery.pub").read_bytes()
         keeper_folder.init(home.keeper, recovery_public, (kit / "index.key").read_bytes(), entropy)
     write_missing(home.policy_file, plan.new.render())
+    # Who judges an undo that was signed before this takeover.
+    write_missing(home.folder / FOLDER / f"version-{plan.old.version}", plan.old.render())
 
 
 def at_port(settings: str, port: int) -> str:
@@ -299,6 +304,7 @@ def _rebuild(
     *,
     on_names: Callable[[Sequence[bytes]], None] = lambda _: None,
     progress: Callable[[int], None] = lambda _: None,
+    older: Sequence[PolicyFile] = (),
 ) -> Replayed:
     """Rebuild a home's registers, and its own copy of the journal."""
     stores: list[FileTileStore] = []
@@ -317,6 +323,7 @@ def _rebuild(
             own_store=own_store,
             on_names=on_names,
             progress=progress,
+            policies=[policy, *older],
         )
     finally:
         for store in stores:
