@@ -231,7 +231,7 @@ def test_a_full_disk_is_no_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         raise sqlite3.OperationalError("disk I/O error")
 
     with monkeypatch.context() as patched:
-        patched.setattr("kulla.rebuild.replay.apply_act", fails)
+        patched.setattr("kulla.rebuild.applying.apply_act", fails)
         with pytest.raises(sqlite3.OperationalError):
             _rebuilt(home, _plans(home, _sources(home)), tmp_path / "new")
     connection, report = _rebuilt(home, _plans(home, _sources(home)), tmp_path / "new")

@@ -32,6 +32,8 @@ class LazyGroup(click.Group):
         "portal": "kulla.cli.processes:portal",
         "post": "kulla.cli.processes:post",
         "doctor": "kulla.cli.doctor:doctor",
+        "undo": "kulla.cli.undo:undo",
+        "cases": "kulla.cli.undo:cases",
         "staff": "kulla.cli.staff:staff",
         "drill": "kulla.cli.drill:drill",
         "bench": "kulla.cli.bench:bench",

@@ -14,23 +14,40 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from kulla.journal.entries import OpenedEntry, parse_act, parse_entry
-from kulla.journal.errors import JournalError
+from kulla.journal.errors import JournalError, PolicyMissing
+from kulla.journal.policy_file import PolicyFile
 from kulla.kernel.errors import KullaError
 from kulla.kernel.rows import Table
-from kulla.kernel.service import Act, Actor, Authority, Service, needs_authority
-from kulla.registers.apply import apply_act, list_case
+from kulla.kernel.service import Act, Actor, Authority, Service
+from kulla.rebuild.applying import Applying
+from kulla.registers.apply import list_case
 from kulla.registers.bulk import BulkRows, marks_for
-from kulla.registers.own import TOWER, applied, note_applied
+from kulla.registers.fingerprint import (
+    EVERY_ACTS,
+    FINGERPRINT,
+    Fingerprint,
+    FingerprintKey,
+    FingerprintMalformed,
+    FingerprintMisfit,
+    RowHashes,
+    RunningFingerprint,
+    Totals,
+)
+from kulla.registers.own import applied, note_applied
+from kulla.registers.tower import TOWER_NAME
 
 ROWS_PER_TRANSACTION = 200_000
+
+# Rows have to be settled before they can be compared. In a long journal that is done for one
+# fingerprint in a dozen, when they are to be written anyway; and for each of the last ones.
+LONG_ACTS = 20_000
+_SETTLED_ROWS = 180_000
+_SETTLED_ACTS = 16 * EVERY_ACTS
+_LAST_ACTS = 2 * EVERY_ACTS
 
 
 class EntryDoesNotFit(KullaError):
     """An entry is in the journal, but what it holds can't be opened or read."""
-
-
-class NotAllowed(KullaError):
-    """An act of somebody who was not allowed it: only a scribe with another will writes one."""
 
 
 class Opens(Protocol):
@@ -55,11 +72,17 @@ class NamesShelf(Protocol):
 
 @dataclass(slots=True)
 class Replayed:
-    """What a replay did. `cases` holds at most 100 (position, reason) of those it counted."""
+    """What a replay did. `cases` holds at most 100 (position, reason) of those it counted.
+
+    `fingerprints` were compared with the rows; those that did not fit are cases too, and `misfits`
+    holds their positions.
+    """
 
     acts: int = 0
     case_count: int = 0
     cases: list[tuple[int, str]] = field(default_factory=list)
+    fingerprints: int = 0
+    misfits: list[int] = field(default_factory=list)
 
     def note(self, position: int, reason: str) -> None:
         """Count a case."""
@@ -80,16 +103,29 @@ class Replay:
         go_on: bool = False,
         authority: Authority | None = None,
         acts: int | None = None,
+        fingerprint_key: FingerprintKey | None = None,
+        totals: Totals | None = None,
+        policies: Sequence[PolicyFile] = (),
     ) -> None:
-        """`acts` is how many there will be, where that is known."""
-        self._authority = authority
-        self._origin: tuple[bytes, Actor, str] | None = None
-        self._more = 0
+        """`acts` is how many there will be, where that is known; `policies` are trusted versions.
+
+        With `fingerprint_key` the journal's fingerprints are compared with what it comes to, and
+        the file gets a fingerprint of its own; `totals` adds up its rows, here where none is given.
+        """
         self._collects = False
         self._connection = connection
+        self._fingerprint: RunningFingerprint | None = None
+        self._totals = totals
+        tables = tuple(tables)
+        if fingerprint_key is not None:
+            self._totals = totals or RowHashes(fingerprint_key.secret)
+            self._fingerprint = RunningFingerprint(connection, fingerprint_key, tables)
+        self._end = acts or 0
+        self._settled = 0
+        self._rows_in_transaction = 0
         marks = {} if acts is None else {"marks": marks_for(acts)}
-        self._rows = BulkRows(connection, tables, **marks)
-        self._services = {**services, TOWER.name: TOWER}
+        self._rows = BulkRows(connection, tables, totals=self._totals, **marks)
+        self._applying = Applying(services, self._rows, authority, policies)
         self._go_on = go_on
         self.report = Replayed()
 
@@ -97,6 +133,10 @@ class Replay:
     def position(self) -> int:
         """The position of the next act to apply, as the last transaction left it."""
         return applied(self._rows)
+
+    def trust(self, policies: Sequence[PolicyFile]) -> None:
+        """From now on these are the trusted versions, whose custodians may have undone acts."""
+        self._applying.trust(policies)
 
     def run(
         self,
@@ -141,7 +181,7 @@ class Replay:
                 if named and shelf is not None:
                     shelf.note(named)
                 # Not among the acts of one command: only its first one says that they belong to it.
-                if self._rows.changed_count >= ROWS_PER_TRANSACTION and not self._more:
+                if self._rows_waiting >= ROWS_PER_TRANSACTION and not self._applying.more:
                     self._commit(position, shelf)
                     self._connection.execute("BEGIN IMMEDIATE")
                     progress(position)
@@ -171,44 +211,67 @@ class Replay:
             self._rows.keep()
             self.report.acts += 1
             return [(name, "") for name in names_of(entry)]
-        try:
-            self._see_authority(act)
-            apply_act(self._services, self._rows, act)
-        except (sqlite3.Error, MemoryError, OSError):
-            raise  # no fault of the act: the rebuild is tried again from its last transaction
-        except Exception as error:
-            self._rows.take_back()
-            list_case(self._rows, act, error)
-            self.report.note(position, str(error))
+        fault = self._applying.fault_of(act)
+        if fault is None and act.service == TOWER_NAME and act.name == FINGERPRINT:
+            fault = self._misfit(act)
+        if isinstance(fault, PolicyMissing) and not self._go_on:
+            raise fault
+        if fault is not None:
+            list_case(self._rows, act, fault)
+            self.report.note(position, str(fault))
         self._rows.keep()
         self.report.acts += 1
         return [(name, _enrolled_by(act, name)) for name in opened.names]
 
-    def _see_authority(self, act: Act) -> None:
-        """Raise NotAllowed for an act that should never have been accepted.
+    @property
+    def _rows_waiting(self) -> int:
+        """How many changed rows the open transaction has, written or not."""
+        return self._rows_in_transaction + self._rows.changed_count
 
-        What staff signed stands in the first act of a command, and how many acts it came to: so
-        many by the same actor in the same service belong to it, and what else borrows the command's
-        key is asked about. The tower's own acts are signed for in another way.
-        """
-        origin = (act.command, act.actor, act.service)
-        if self._more and origin == self._origin:
-            self._more -= 1
-            return
-        self._more = 0
-        if self._authority is None or not needs_authority(act.actor) or act.service == TOWER.name:
-            return
-        doubt = self._authority.doubt(self._rows, act)
-        if doubt:
-            raise NotAllowed(doubt, place=f"position {act.position}")
-        self._origin, self._more = origin, act.together - 1
+    def _misfit(self, act: Act) -> KullaError | None:
+        """What is wrong where the journal's fingerprint is of other rows than these."""
+        running = self._fingerprint
+        if running is None:
+            return None
+        place = f"position {act.position}"
+        try:
+            found = Fingerprint.parse(act.data, place=place)
+        except FingerprintMalformed as error:
+            return error
+        running.since = act.position + 1
+        is_last = act.position >= self._end - _LAST_ACTS
+        since = act.position - self._settled
+        many = self._rows.changed_count >= _SETTLED_ROWS or since >= _SETTLED_ACTS
+        if not (many or is_last):
+            return None
+        self._settle()
+        before, self._settled = self._settled, act.position
+        self.report.fingerprints += 1
+        if not running.misfit(found):
+            return None
+        self.report.misfits.append(act.position)
+        return FingerprintMisfit(
+            "the registers are not those that this fingerprint is of.",
+            place=place,
+            remedy=f"Look at the acts from {before} on with the custodians; others go on.",
+        )
+
+    def _settle(self) -> None:
+        """Write the rows that changed, and count them into the fingerprint."""
+        self._rows_in_transaction += self._rows.changed_count
+        self._rows.flush()
+        if self._fingerprint is not None and self._totals is not None:
+            self._fingerprint.move(self._totals.total())
 
     def _commit(self, position: int, shelf: NamesShelf | None) -> None:
         if shelf is not None:
             shelf.settle()
         note_applied(self._rows, position)
-        self._rows.flush()
+        self._settle()
+        if self._fingerprint is not None:
+            self._fingerprint.save()
         self._connection.execute("COMMIT")
+        self._rows_in_transaction = 0
         if self._collects:
             gc.collect()
 

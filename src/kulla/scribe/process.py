@@ -104,6 +104,7 @@ class ScribeProcess:
         self._pace = pace
         self._on_sealed = on_sealed
         self._door = Door(run_folder / ASK_SOCKET)
+        self._annulments: list[tuple[Token, bytes, list[bytes]]] = []
         self._told: SimpleQueue[tuple[Any, ...]] = SimpleQueue()
         self._subscribers: set[Token] = set()
         self._reachable: set[str] = set()
@@ -138,7 +139,9 @@ class ScribeProcess:
             self._stop_if_outdated()
             asked: list[tuple[Token, Command]] = []
             self._listen(asked, _WAIT_S)
-            for token, _ in asked:
+            waiting = [token for token, _ in asked] + [ask[0] for ask in self._annulments]
+            self._annulments.clear()
+            for token in waiting:
                 self._send(token, answer_map(Answer("unavailable", code="no-quorum")))
         return None
 
@@ -165,6 +168,9 @@ class ScribeProcess:
                 batch, asked = asked[:512], asked[512:]
                 self._reply(self._scribe.take(batch))
                 round_s, moved = now_s, True
+            while self._annulments:
+                self._reply(self._scribe.annul(*self._annulments.pop(0)))
+                moved = True
             if now_s - news_s >= _NEWS_EVERY_S:
                 self._scribe.keep_checkpoint()
                 self._stop_if_outdated()
@@ -234,6 +240,10 @@ class ScribeProcess:
             case {"ask": "receipt", "position": int(position), "subject": str(subject)}:
                 receipt = self._receipts.receipt(position, subject)
                 self._send(token, {"status": "ok", "receipt": receipt})
+            case {"ask": "annul", "note": bytes(note), "parts": list(parts)}:
+                if not all(isinstance(part, bytes) for part in parts):
+                    raise MalformedAsk("a part of an undo is bytes.", place="parts")
+                self._annulments.append((token, note, parts))
             case {"ask": "news"}:
                 self._subscribers.add(token)
             case {"ask": "state"}:

@@ -13,8 +13,10 @@ from typing import Generic, Protocol, TypeVar
 
 import structlog
 
+from kulla.journal.errors import AnnulmentInvalid, EntryInvalid, PolicyMissing
 from kulla.journal.notes import NoteSignature
 from kulla.kernel.edges import Clock
+from kulla.kernel.errors import UnfitAct
 from kulla.kernel.service import Command, NewAct, Service
 from kulla.kernel.tower import Answer, Witnessing
 from kulla.scribe.batch import BatchWriter, NoRoom, Outcome
@@ -126,6 +128,27 @@ class Scribe(Generic[Token]):
             answer = _answer(outcome)
             heapq.heappush(self._waiting, (outcome.rests_on, self._number, token, answer))
         return [*replies, *self._due()]
+
+    def annul(
+        self, token: Token, note: bytes, parts: Sequence[bytes]
+    ) -> list[tuple[Token, Answer]]:
+        """Let an undo take effect; the replies that may go out at once. See BatchWriter.annul."""
+        if not self._quorum_reachable:
+            return [(token, Answer("unavailable", code="no-quorum"))]
+        try:
+            outcome, written = self._writer.annul(note, parts)
+        except NoRoom as error:
+            log.critical("disk full", error=str(error))
+            return [(token, Answer("unavailable", code="no-room"))]
+        except (AnnulmentInvalid, PolicyMissing, EntryInvalid, UnfitAct) as error:
+            return [(token, Answer("refused", code="annulment", detail={"error": str(error)}))]
+        if written.entries:
+            self._send(written.entries, ())
+            log.warning("acts undone", position=outcome.positions[0], parts=len(parts))
+        self._number += 1
+        entry = (outcome.rests_on, self._number, token, _answer(outcome))
+        heapq.heappush(self._waiting, entry)
+        return self._due()
 
     def held(self, embassy: str, size: int, signature: NoteSignature) -> list[tuple[Token, Answer]]:
         """An embassy cosigned `size`: the replies that may go out now.

@@ -14,11 +14,13 @@ from typing import Final, Protocol
 
 import structlog
 
+from kulla.embassy.client import EmbassyClient
 from kulla.embassy.errors import EmbassyError, NotSettled
 from kulla.embassy.settle import Settlement, View
 from kulla.journal.checkpoints import Checkpoint
 from kulla.journal.entries import JournalKey
-from kulla.journal.errors import JournalError, StoreConflict
+from kulla.journal.errors import JournalError, PolicyMissing, StoreConflict
+from kulla.journal.policy_file import PolicyFile
 from kulla.journal.store import TileStore
 from kulla.journal.tiles import WIDTH
 from kulla.journal.tree import Tree
@@ -31,6 +33,7 @@ from kulla.rebuild.history import HistoryUnclear, plan_history
 from kulla.rebuild.reading import EpochPlan, OwnCopyDiffers, SourcesExhausted, own_tree
 from kulla.rebuild.replay import EntryDoesNotFit, Replay
 from kulla.rebuild.sources import AheadTiles, EmbassyTiles
+from kulla.registers.fingerprint import FingerprintKey
 from kulla.registers.sqlite import LiveRows
 from kulla.standby import alarms as kinds
 from kulla.standby.alarms import Alarms
@@ -38,6 +41,8 @@ from kulla.standby.confirmed import Confirmed, look
 from kulla.standby.embassies import Embassies
 
 log = structlog.get_logger()
+
+Clients = Mapping[str, EmbassyClient]
 
 KEYS_AT_ONCE: Final = 1000
 _LOTS_A_STEP: Final = 8
@@ -90,6 +95,8 @@ class Site:
 
     store_of: the own tile store of a log's origin, opened; called again after a bulk replay, which
     closes it. keep_policy: makes a newer policy durable. keep_evidence: keeps (name, bytes).
+    older: the versions before a policy, for undos of years ago. With a fingerprint_key the
+    journal's fingerprints are compared.
     """
 
     connection: sqlite3.Connection
@@ -101,6 +108,8 @@ class Site:
     wanted: WantedKeys
     keep_policy: Callable[[bytes], None]
     keep_evidence: Callable[[str, bytes], None]
+    older: Callable[[PolicyFile, Clients], Sequence[PolicyFile]] = lambda *_: ()
+    fingerprint_key: FingerprintKey | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +160,14 @@ class Follower:
             go_on=go_on,
             authority=site.authority,
             acts=acts,
+            fingerprint_key=site.fingerprint_key,
         )
+        self._trust()
         self._trees: dict[str, Tree] = {}
         self._stores: dict[str, TileStore] = {}
         self._chain: tuple[str, list[EpochPlan]] | None = None
         self._stuck = False
-        self._cases = 0
+        self._cases = self._misfits = 0
         self._found = Confirmed(None)
         self._looked_at: frozenset[tuple[str, bytes]] = frozenset()
         self._heard_s: dict[str, float] = {}
@@ -180,7 +191,8 @@ class Follower:
         before = self.position
         if self.embassies.ask():
             self._site.keep_policy(self.embassies.policy.render())
-            self._chain = None
+            self._trust()
+            self._chain, self._stuck = None, False
             self._looked_at = frozenset()
             return self._stepped(moved=True)
         self._listen()
@@ -189,6 +201,10 @@ class Follower:
             self._follow(self._found, self._found.checkpoint)
         brought = self._bring_keys()
         return self._stepped(moved=brought or self.position > before)
+
+    def _trust(self) -> None:
+        policy = self.embassies.policy
+        self._replay.trust([policy, *self._site.older(policy, self.embassies.clients)])
 
     def close(self) -> None:
         """Let go of the embassies' lines."""
@@ -348,7 +364,7 @@ class Follower:
                 self._replay.run(entries, opener, plan.base, self._progress, self._site.wanted)
         except (OwnCopyDiffers, StoreConflict) as error:
             self._disown(str(error))
-        except EntryDoesNotFit as error:
+        except (EntryDoesNotFit, PolicyMissing) as error:
             self._stuck = True
             self.alarms.sound(kinds.ENTRY, str(error), error.place)
             return False
@@ -370,8 +386,15 @@ class Follower:
         return True
 
     def _hear_replay(self) -> None:
-        """Raise what the replay found. Fingerprints that do not fit belong here too (MISFIT)."""
+        """Raise what the replay found."""
         report = self._replay.report
+        for position in report.misfits[self._misfits :]:
+            self.alarms.sound(
+                kinds.MISFIT,
+                "the registers that home stated here are not those that its acts give.",
+                f"position {position}",
+            )
+        self._misfits = len(report.misfits)
         if report.case_count > self._cases:
             position, reason = report.cases[-1] if report.cases else (self.position, "")
             self.alarms.sound(

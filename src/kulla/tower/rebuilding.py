@@ -27,6 +27,7 @@ from kulla.rebuild.chain import EpochPlan, RegistersAhead, rebuild_registers
 from kulla.rebuild.reading import OwnCopyDiffers
 from kulla.rebuild.replay import Replayed
 from kulla.rebuild.sources import Source
+from kulla.registers.fingerprint import FingerprintKey
 from kulla.registers.sqlite import LiveRows, create_tables, open_registers
 from kulla.services.accounts.authority import Authority
 from kulla.tower.home import Home
@@ -48,13 +49,14 @@ class KeysBrought:
 
 def rebuild_home(
     home: Home,
-    policy: PolicyFile,
+    policies: Sequence[PolicyFile],
     plans: Sequence[EpochPlan],
     keys: Mapping[bytes, JournalKey],
     progress: Callable[[int], None] = lambda _: None,
 ) -> Replayed:
     """Bring a home's registers, its own copy of the journal and its waiting keys up to `plans`.
 
+    `policies` are the trusted versions, the newest first.
     What a standby replayed and these plans do not have is forgotten, and all is replayed. Raises
     what `rebuild_registers` raises.
     """
@@ -62,18 +64,18 @@ def rebuild_home(
     if standby.exists:
         standby.finish_forgetting()
     try:
-        return _rebuild_home(home, policy, plans, keys, progress)
+        return _rebuild_home(home, policies, plans, keys, progress)
     except (RegistersAhead, OwnCopyDiffers, StoreConflict) as error:
         if not standby.exists:
             raise
         log.error("what the standby replayed does not count: all is replayed", error=str(error))
         standby.forget_replayed()
-        return _rebuild_home(home, policy, plans, keys, progress)
+        return _rebuild_home(home, policies, plans, keys, progress)
 
 
 def _rebuild_home(
     home: Home,
-    policy: PolicyFile,
+    policies: Sequence[PolicyFile],
     plans: Sequence[EpochPlan],
     keys: Mapping[bytes, JournalKey],
     progress: Callable[[int], None],
@@ -89,9 +91,10 @@ def _rebuild_home(
         try:
             return rebuild_file(
                 home.registers,
-                policy,
+                policies[0],
                 plans,
                 keys,
+                policies=policies,
                 own_store=own_store,
                 shelf=shelf,
                 progress=progress,
@@ -116,6 +119,9 @@ def rebuild_file(
     try:
         begin_registers(connection, policy.logs[0].key.name)
         how["authority"] = Authority(policy.relying_party, ())
+        if keys:
+            [key] = keys.values()
+            how["fingerprint_key"] = FingerprintKey(key.secret)
         return rebuild_registers(plans, keys, connection, register_tables(), SERVICES, **how)
     finally:
         connection.close()

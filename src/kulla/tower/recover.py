@@ -52,6 +52,7 @@ from kulla.tower.asking import read_key as _read_key
 from kulla.tower.custody import Decided, complete_kit, decide, forget_shares, recovery_key
 from kulla.tower.home import DEMO_STAFF, Home, write_missing
 from kulla.tower.kit import CREDENTIALS, kit_policy
+from kulla.tower.old_policies import FOLDER, older_policies, policies_in
 from kulla.tower.rebuilding import KeysBrought, bring_keys, rebuild_file, rebuild_home
 from kulla.tower.settled import settled_once
 from kulla.tower.standby_folder import TAKEOVER, StandbyFolder, replace_whole
@@ -174,12 +175,19 @@ def _carry_out(
         keys = _journal_keys(kit)
         plans = plan_history(sources, plan.old, keys, settlement)
         end = plans[-1].base + plans[-1].size
+        earlier = [*policies_in(kit / FOLDER), *earlier_versions(clients, plan.new).values()]
+        older = older_policies(plan.new, [plan.old.render(), *earlier])
         replayed = rebuild_home(
-            home, plan.old, plans, keys, lambda at: progress("replaying acts", at, end)
+            home,
+            [plan.new, *older],
+            plans,
+            keys,
+            lambda at: progress("replaying acts", at, end),
         )
         brought = bring_keys(home, sources, recovery, progress)
         _keep_checkpoints(home, plan.old, sealed, settlement)
-        _keep_policies(home, plan.new, clients)
+        for policy in older:  # for embassies that missed some, and for who judges an old undo
+            write_missing(home.policy_version(policy.version), policy.render())
     opened = opening_of(plans, plan.note)
     write_missing(home.folder / "opening", encode(epoch_opened_data(opened)))
     forget_shares(home)
@@ -274,6 +282,9 @@ def rebuild_for_looking(
         sources: list[Source] = [FolderSource(name, path) for name, path in folders.items()]
         if not folders:
             sources = [HttpSource(client) for client in clients.values()]
+        earlier = policies_in(kit / FOLDER)
+        if not folders:
+            earlier += earlier_versions(clients, policy).values()
         newest = settle_log(sources, policy, policy.current_log.key.name)
         if newest.checkpoint.size == 0 and len(policy.logs) > 1:
             newest = settle_log(sources, policy, policy.logs[-2].key.name)
@@ -286,6 +297,7 @@ def rebuild_for_looking(
             keys,
             progress=lambda at: progress("replaying acts", at, end),
             go_on=go_on,
+            policies=[policy, *older_policies(policy, earlier)],
         )
     return {
         "acts": replayed.acts,
@@ -361,12 +373,6 @@ def _keep_checkpoints(
             except TileMissing:
                 kept = None
             store.swap("checkpoint", kept, by_size[settlement.checkpoint.size])
-
-
-def _keep_policies(home: Home, newest: PolicyFile, clients: Mapping[str, EmbassyClient]) -> None:
-    """Keep all earlier versions: embassies that missed some are brought them one by one."""
-    for version, data in earlier_versions(clients, newest).items():
-        write_missing(home.policy_version(version), data)
 
 
 def _journal_keys(kit: Path) -> dict[bytes, JournalKey]:

@@ -21,8 +21,9 @@ from kulla.kernel.durable import free_bytes
 from kulla.kernel.edges import SystemClock, SystemEntropy
 from kulla.kernel.errors import KullaError
 from kulla.kernel.service import NewAct
+from kulla.registers.fingerprint import FingerprintKey
 from kulla.registers.own import applied
-from kulla.registers.sqlite import LiveRows, open_registers
+from kulla.registers.sqlite import LiveRows, check_tables, open_registers
 from kulla.scribe.batch import BatchWriter, pending_entries
 from kulla.scribe.courier import Courier, Delivery
 from kulla.scribe.log import Log
@@ -76,7 +77,9 @@ class _Parts:
         self.keys = {journal_key.key_id: journal_key}
         self.sealer = Sealer(self.log_key.name, journal_key, SystemEntropy())
         self.connection = open_registers(home.registers)
-        self.rows = LiveRows(self.connection, register_tables())
+        tables = register_tables()
+        check_tables(self.connection, tables)
+        self.rows = LiveRows(self.connection, tables)
         self.epochs = [
             (str(row["origin"]), _int(row["base"])) for row in self.rows.find("kulla_epoch")
         ]
@@ -153,6 +156,8 @@ def serve(home: Home, ready: Callable[[str], None]) -> None:
         base=parts.base,
         size=journal.size,
         authority=_authority(home, policy),
+        fingerprint_key=FingerprintKey(home.journal_key().secret),
+        policies=[policy],
     )
     watched = home.policy_state()
     witnesses = Witnesses.of(home.policies())

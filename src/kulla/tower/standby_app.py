@@ -20,6 +20,7 @@ from kulla.journal.filestore import FileTileStore
 from kulla.journal.policy_file import Embassy
 from kulla.keeper.waiting import WaitingKeys
 from kulla.kernel.edges import Clock, SystemClock, SystemEntropy
+from kulla.registers.fingerprint import FingerprintKey
 from kulla.registers.own import applied
 from kulla.registers.sqlite import LiveRows, create_tables, open_registers
 from kulla.services.accounts.authority import Authority
@@ -176,16 +177,19 @@ class _Run:
             )
 
         self.connection, wanted = _opened(folder, stack)
+        [journal_key] = folder.journal_keys().values()
         site = Site(
             self.connection,
             tables,
             SERVICES,
-            folder.journal_keys(),
+            {journal_key.key_id: journal_key},
             Authority(policy.relying_party, ()),
             self._store_of,
             wanted,
             folder.keep_policy,
             folder.keep_evidence,
+            folder.older_policies,
+            FingerprintKey(journal_key.secret),
         )
         self.follower = Follower(
             site,

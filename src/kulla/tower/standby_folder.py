@@ -2,6 +2,7 @@
 
 registers.sqlite, journal/, keeper/waiting.sqlite    as a home has them; a takeover finds them
 standby/policy         the newest policy that custodians signed
+standby/policies/      the versions before it
 standby/keys/          reader.key, journal.key; mode 0600
 standby/state.json     where it stands and its alarms; `kulla standby status` reads it
 standby/seen           numbers of alarms that an operator has seen
@@ -21,20 +22,23 @@ import os
 import shutil
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import structlog
 
+from kulla.embassy.client import EmbassyClient
 from kulla.journal.entries import JournalKey
 from kulla.journal.notes import SigningKey
 from kulla.journal.policy_file import PolicyFile, parse_policy, verify_policy_signatures
 from kulla.keeper.waiting import WAITING
 from kulla.kernel.durable import sync_folder
 from kulla.kernel.errors import KullaError
+from kulla.tower.asking import earlier_versions
 from kulla.tower.home import Home, write_missing
+from kulla.tower.old_policies import FOLDER, older_policies, policies_in
 
 log = structlog.get_logger()
 
@@ -143,7 +147,22 @@ class StandbyFolder:
 
     def keep_policy(self, data: bytes) -> None:
         """Put a newer policy, which was checked, in the old one's place; durable on return."""
+        kept = self.own / FOLDER / str(self.policy().version)
+        write_missing(kept, _read(self.own / "policy"))
         replace_whole(self.own / "policy", data)
+
+    def older_policies(
+        self, newest: PolicyFile, clients: Mapping[str, EmbassyClient]
+    ) -> list[PolicyFile]:
+        """The versions before `newest`, as kept here and, where some are missing, at embassies."""
+        offered = policies_in(self.own / FOLDER)
+        found = older_policies(newest, offered)
+        if len(found) < newest.version - 1:
+            offered += earlier_versions(clients, newest).values()
+            found = older_policies(newest, offered)
+            for policy in found:
+                write_missing(self.own / FOLDER / str(policy.version), policy.render())
+        return found
 
     def keep_evidence(self, name: str, data: bytes) -> None:
         """Keep what somebody signed; the same name again is the same bytes."""
