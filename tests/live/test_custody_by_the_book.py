@@ -322,7 +322,10 @@ def test_another_new_embassy_fills_itself_while_it_serves(country: TypedCountry)
     country.start("bern", "embassy", "serve", bern)
 
     def filled() -> bool:
-        answer = requests.get(f"http://127.0.0.1:{country.first + 8}/healthz", timeout=10)
+        try:
+            answer = requests.get(f"http://127.0.0.1:{country.first + 8}/healthz", timeout=10)
+        except requests.ConnectionError:
+            return False  # it does not serve yet
         first, *_ = answer.json()["logs"]
         return bool(first["filled"] > 10)
 
