@@ -67,6 +67,10 @@ def _look_at_standby(world: World) -> None:
             break
         world.turn()
     else:
+        if world.takeovers.are_split:
+            # It believes whom it asked first; the others are of the same version and never newer.
+            world.met("two takeovers split the embassies")
+            return
         if not _honest_quorum(world):
             # A liar or a traitor signed for home and shows the standby something else.
             world.met("a standby stays behind because of a liar")
