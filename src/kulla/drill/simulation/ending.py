@@ -67,6 +67,10 @@ def _look_at_standby(world: World) -> None:
             break
         world.turn()
     else:
+        if world.takeovers.are_split:
+            # It believes whom it asked first; the others are of the same version and never newer.
+            world.met("two takeovers split the embassies")
+            return
         if not _honest_quorum(world):
             # A liar or a traitor signed for home and shows the standby something else.
             world.met("a standby stays behind because of a liar")
@@ -87,8 +91,10 @@ def _honest_quorum(world: World) -> bool:
     home = world.home.process
     if home is None:
         return True
-    size, origin = home.journal.size, home.origin
-    logs = [
-        node.mirror.log(origin) for node in world.embassies.values() if node.honest and node.mirror
-    ]
-    return sum(log is not None and log.mirrored_size >= size for log in logs) >= country.QUORUM
+    size, root = home.journal.size, home.journal.root_at(home.journal.size)
+    holders = 0
+    for node in world.embassies.values():
+        log = node.mirror.log(home.origin) if node.honest and node.mirror is not None else None
+        if log is not None and log.mirrored_size >= size:
+            holders += log.tree.root_at(size) == root
+    return holders >= country.QUORUM
