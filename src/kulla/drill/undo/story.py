@@ -79,6 +79,7 @@ class Story:
         self._clock = clock
         self._chance: Chance = chance_of(seed, "undo story")
         self._people = [self._chance.randbytes(16).hex() for _ in range(CITIZENS)]
+        self.operators: list[Hands] = []
         self._clerks: list[Hands] = []
         self._doctors: list[str] = []
         self.stolen: list[Hands] = []
@@ -145,8 +146,7 @@ class Story:
             subject = self._chance.randbytes(16).hex()
             passkey = DemoPasskey.make(self._country.entropy)
             hands = Hands(Actor(role, subject), mark(f"session of {subject}"), passkey)
-            if role == "clerk":
-                self._clerks.append(hands)
+            (self._clerks if role == "clerk" else self.operators).append(hands)
             staff.append(
                 {
                     "subject": subject,
