@@ -122,6 +122,45 @@ def wipe(
         raise SystemExit(1)
 
 
+@drill.command("undo")
+@click.option("--seed", default=1, show_default=True, help="The same seed, the same story.")
+@click.option("--acts", default=10_000, show_default=True, help="Of the country, in all.")
+@click.option("--intruders", default=300, show_default=True, help="Of those, the intruder's.")
+@click.option(
+    "--json",
+    "json_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the score to this file.",
+)
+def undo(seed: int, acts: int, intruders: int, json_path: Path | None) -> None:
+    """Undo three weeks of an intruder's acts among a country's, and compare all registers.
+
+    In this one process: the real scribe, journal, embassies, plan, signatures and rebuild. Exit
+    code 0: the registers equal a replay of the remaining acts save for the listed cases, and a
+    rebuild from the embassies gives the same; 1: they do not.
+
+    Example: kulla drill undo --seed 1 --json undo.json
+    """
+    from rich.table import Table
+
+    from kulla.drill.undo.run import UndoDrill, UndoDrillPlan
+    from kulla.kernel.edges import SystemClock
+
+    if not 0 < intruders < acts // 4:
+        raise click.UsageError("--intruders is 1 or more, and less than a quarter of --acts.")
+    with Console(stderr=True).status("undo") as status:
+        plan = UndoDrillPlan(seed, acts, intruders)
+        report = UndoDrill(plan, SystemClock(), status.update).run()
+    if json_path is not None:
+        json_path.write_text(json.dumps(report.as_map(), indent=1) + "\n", encoding="utf-8")
+    table = Table("what", "found", title="Undo drill")
+    for name, value in report.as_map().items():
+        table.add_row(name, str(value))
+    Console().print(table)
+    if not report.passed:
+        raise SystemExit(1)
+
+
 @drill.command("simulate")
 @click.option("--seeds", default=1000, show_default=True, help="So many, from --seed on.")
 @click.option("--seed", default=0, show_default=True, help="The first one.")

@@ -378,6 +378,10 @@ class BatchWriter:
         self.size += 1
         return entry
 
+    def known(self, key: bytes) -> Outcome | None:
+        """What a command with this key is answered unseen, because it came before; or None."""
+        return self._repeated(key)
+
     def _repeated(self, key: bytes) -> Outcome | None:
         if self._any_annulled:
             annulled = self._rows.get(ANNULLED_COMMAND.name, key)

@@ -305,6 +305,8 @@ def rebuild_for_looking(
         "size": end,
         "cases": replayed.case_count,
         "first_cases": replayed.cases,
+        "fingerprints": replayed.fingerprints,
+        "misfits": replayed.misfits,
         "holders": list(newest.holders),
         "forked": [tail.embassy for tail in newest.forked],
         "certain": newest.certain,
