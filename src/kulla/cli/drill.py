@@ -55,6 +55,10 @@ def drill() -> None:
     type=click.Choice(FAULTS),
     help="What else goes wrong while citizens book; 'all': each of them, one after the other.",
 )
+@click.option(
+    "--journal", default=0, help="So many acts are in the journal before the citizens come."
+)
+@click.option("--standby", is_flag=True, help="A standby follows meanwhile, and takes over.")
 @click.option("--acts", default=10_000, show_default=True, help="Acknowledged before the blow.")
 @click.option("--citizens", default=0, help="How many live in the country (default: enough).")
 @click.option("--at-once", default=64, show_default=True, help="How many of them at once.")
@@ -69,6 +73,8 @@ def wipe(
     json_path: Path | None,
     keep: Path | None,
     fault: str | None,
+    journal: int,
+    standby: bool,
     acts: int,
     citizens: int,
     at_once: int,
@@ -87,7 +93,7 @@ def wipe(
     from kulla.kernel.edges import SystemClock, SystemEntropy
     from kulla.tower.logs import set_up_logs
 
-    if acts < 1 or rounds < 1 or at_once < 1 or citizens < 0:
+    if acts < 1 or rounds < 1 or at_once < 1 or citizens < 0 or journal < 0:
         raise click.UsageError("--acts, --rounds and --at-once are 1 or more.")
     set_up_logs("drill")
     signal.signal(signal.SIGTERM, _interrupted)
@@ -104,6 +110,8 @@ def wipe(
             keep=keep / f"{name and name + '-'}seed-{number}" if keep and several else keep,
             at_once=at_once,
             fault=name,
+            journal=journal,
+            standby=standby,
         )
         what = f"{name}, seed {number}" if name else f"seed {number}"
         with console.status(what) as status:

@@ -247,8 +247,11 @@ def loopback(url: str) -> Address:
 
 
 def _overwrite(folder: Path, chance: Chance) -> Iterator[int]:
-    """Overwrite the plain files below `folder` with noise; yields how many bytes each had."""
-    device = folder.lstat().st_dev
+    """Overwrite the plain files below `folder` with noise; yields how many bytes each had.
+
+    It is the same noise again and again: it has to be quick, as wipers are, and no more.
+    """
+    device, noise = folder.lstat().st_dev, chance.randbytes(_BLOCK_BYTES)
     for _, _, names, descriptor in os.fwalk(folder, follow_symlinks=False):
         for name in names:
             found = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
@@ -259,7 +262,7 @@ def _overwrite(folder: Path, chance: Chance) -> Iterator[int]:
             file = os.open(name, os.O_WRONLY | os.O_NOFOLLOW, dir_fd=descriptor)
             with os.fdopen(file, "wb", buffering=0) as out:
                 for at in range(0, found.st_size, _BLOCK_BYTES):
-                    out.write(chance.randbytes(min(_BLOCK_BYTES, found.st_size - at)))
+                    out.write(noise[: min(_BLOCK_BYTES, found.st_size - at)])
             yield found.st_size
 
 

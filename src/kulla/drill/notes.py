@@ -33,7 +33,9 @@ class WipePlan:
     """One drill. `acts` must be acknowledged before the blow; `at_once` citizens are there.
 
     folder: where the drill makes its own. keep: a folder for what others may check, or None.
-    fault: what else goes wrong, by its name in `faults.FAULTS`; '' for nothing.
+    fault: what else goes wrong, by its name in `faults.FAULTS`; '' for nothing. journal: so many
+    acts are in the journal before the citizens come; 0: those of the founding alone. standby: a
+    standby follows, and takes over.
     """
 
     seed: int
@@ -43,6 +45,8 @@ class WipePlan:
     keep: Path | None = None
     at_once: int = 64
     fault: str = ""
+    journal: int = 0
+    standby: bool = False
 
     @property
     def people(self) -> int:

@@ -35,6 +35,8 @@ class WipeReport:
     fault:             what else went wrong, '' for nothing; done: what was done for it; found: what
                        it looks at beside all this; broken: how much of that is not as it must be.
     reasons:           why citizens were told that nothing can be done now, and how often.
+    journal_before:    acts that the journal held before the citizens came, where it was given a
+                       past; standby: whether a standby followed and took over.
     takeover_tries:    how often the operator had to type the takeover's command.
     """
 
@@ -42,6 +44,8 @@ class WipeReport:
     fault: str = ""
     acknowledged: int = 0
     acknowledged_after: int = 0
+    journal_before: int = 0
+    standby: bool = False
     journal_size: int = 0
     lost: int = 0
     doubled: int = 0
@@ -167,6 +171,9 @@ def table_of(reports: Sequence[WipeReport]) -> Table:
 
 def _in_full(one: WipeReport) -> Iterator[tuple[str, str]]:
     yield "seed, embassy destroyed", f"{one.seed}, {one.embassy_destroyed or 'none'}"
+    if one.journal_before or one.standby:
+        who = "a standby took over" if one.standby else "a new home was rebuilt"
+        yield "journal before", f"{one.journal_before:,} acts; {who}"
     if one.fault:
         yield "fault", f"{one.fault}: {_in_words(one.done)}"
         yield "and it showed", _in_words(one.found) or "nothing more"

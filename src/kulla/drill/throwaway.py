@@ -16,11 +16,13 @@ from kulla.drill.citizens import Person
 from kulla.drill.guard import DrillRefused, Guard, loopback
 from kulla.drill.minding import MindingThread
 from kulla.drill.proxy import Lines
+from kulla.drill.standby import Standby
 from kulla.journal.policy_file import PolicyFile, parse_policy
 from kulla.kernel.errors import KullaError
 from kulla.tower.country import FAMILY, GIVEN, write_people
 from kulla.tower.home import SOCKET_PATH_MAX, Home
 from kulla.tower.minder import Child, ChildSpec
+from kulla.tower.past import give_past
 from kulla.tower.recover import TakeoverReport, take_over
 from kulla.tower.up import EMBASSIES, DemoPlan, Tower, demo_tower, found_demo
 
@@ -92,8 +94,11 @@ class Throwaway:
         *,
         people: int,
         acts: int,
+        journal: int = 0,
+        standby: bool = False,
         arrangement: Arrangement = Arrangement(),
     ) -> None:
+        """`journal`, `standby`: see notes.WipePlan."""
         if people > PEOPLE_MAX:
             raise DrillRefused(
                 f"{people:,} people share {len(GIVEN) * len(FAMILY)} names, and the demo's sign-in "
@@ -103,6 +108,7 @@ class Throwaway:
             )
         self.guard = guard
         self._arrangement = arrangement
+        self._journal = journal
         self._ports = free_ports(2 + 2 * len(EMBASSIES), chance)
         lines = self._ports[2 + len(EMBASSIES) :]
         self.plan = DrillPlan(
@@ -121,11 +127,13 @@ class Throwaway:
                 remedy="Name a shorter --folder.",
             )
         self.new_home = Home(guard.root / "new-home")
+        self._standby = Standby(self.new_home.folder, self._ports[1]) if standby else None
         self.people: list[Person] = []
         self.minding = MindingThread()
         self.lines = Lines(
             {name: (lines[at], self._ports[2 + at]) for at, name in enumerate(EMBASSIES)}
         )
+        self.journal_before = 0
         self._rows: list[dict[str, str]] = []
         self._towers: list[Tower] = []
 
@@ -153,8 +161,12 @@ class Throwaway:
         for folder in (self.plan.home.folder, *tower.embassies):
             self.guard.mark(folder)
         self._arrangement.made(self)
+        if self._journal:
+            self.journal_before = give_past(self.plan, self._journal, self._journal, say)
         url = self.minding.submit(lambda: self._start(tower, say)).result()
         found_demo(self.plan, say)
+        if self._standby is not None:
+            self._follow(self._standby, say)
         self._rows = json.loads(self.plan.home.demo_people.read_text(encoding="utf-8"))
         self.people = [
             Person(row["subject"], row["name"], own_host(number))
@@ -216,6 +228,8 @@ class Throwaway:
         if not self.new_home.demo_people.exists():
             # Who may sign in by a press of a button is the demo's own, and not in the journal.
             write_people(self.new_home.demo_people, self._rows)
+        if self._standby is not None:
+            return report, self._standby.url_of_home()
         return report, self._start(Tower(self.new_home, self.guard.root / "new-logs"), say)
 
     def policy(self) -> PolicyFile:
@@ -226,6 +240,15 @@ class Throwaway:
         """Stop all processes, the newest tower first, and the lines between them."""
         self.minding.end(self._stop)
         self.lines.end()
+
+    def _follow(self, standby: Standby, say: Callable[[str], None]) -> None:
+        """Start the standby, and wait until it holds all that there is."""
+        say("a standby follows")
+        spec = standby.prepare(self.plan.kit, self.guard.root / "standby-kit")
+        self.minding.submit(lambda: self._towers[0].minder.start(spec)).result()
+        write_people(self.new_home.demo_people, json.loads(self.plan.home.demo_people.read_text()))
+        self.adopt()
+        standby.wait_level(say)
 
     def _stop(self) -> None:
         with ExitStack() as stack:

@@ -89,7 +89,13 @@ class WipeDrill:
         try:
             chance = chance_of(plan.seed, "ports")
             tower = Throwaway(
-                guard, chance, people=plan.people, acts=plan.acts, arrangement=fault.arrangement()
+                guard,
+                chance,
+                people=plan.people,
+                acts=plan.acts,
+                journal=plan.journal,
+                standby=plan.standby,
+                arrangement=fault.arrangement(),
             )
             fault.prepare(tower)
             verdict, evidence = self._carry_through(tower)
@@ -115,6 +121,7 @@ class WipeDrill:
         verdict, evidence = reckon(notes, tower, policy, folders)
         report = notes.report
         report.done, report.found = fault.done, fault.found
+        report.journal_before, report.standby = tower.journal_before, self.plan.standby
         report.broken = len(fault.complaints)
         report.complaints = [*fault.complaints, *report.complaints]
         return verdict, evidence

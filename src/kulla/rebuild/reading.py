@@ -140,6 +140,9 @@ def _copied(bundles: Bundles, store: TileStore, tree: Tree, start: int, plan: Ep
             yield from _from(waiting, start)
             waiting.clear()
             objects.clear()
+    if tree.size == plan.size:
+        # Of a level that did not change since an earlier put, that one left the partial tile out.
+        objects.update(tree.edge())
     store.put(objects)
     yield from _from(waiting, start)
     if tree.size == plan.size and tree.root() != plan.root:

@@ -8,17 +8,17 @@ from __future__ import annotations
 import json
 import os
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from kulla.kernel.canonical import Value
 from kulla.kernel.edges import Clock, Entropy
 from kulla.kernel.errors import KullaError
 from kulla.kernel.service import Actor, Command
-from kulla.kernel.tower import TowerEdge
+from kulla.kernel.tower import Answer
 from kulla.services.accounts.demo_passkey import DemoPasskey
 from kulla.services.accounts.staff import FOUNDER
 from kulla.services.appointments.zones import offsets
@@ -134,10 +134,30 @@ def weekly_rule(periods: Sequence[tuple[int, int, int]]) -> list[list[int]]:
     return [[day, *period] for day in range(1, 6) for period in periods]
 
 
+class FoundingEdge(Protocol):
+    """What founding asks of a tower: see kernel.tower.TowerEdge, which has all of it."""
+
+    def submit(self, command: Command, wait_s: float = 10.0) -> Answer:
+        """See TowerEdge."""
+        ...
+
+    def seal(self, subject: str, fields: Mapping[str, str], once: bytes = b"") -> dict[str, bytes]:
+        """See TowerEdge."""
+        ...
+
+    def enrol(self, count: int) -> Sequence[tuple[str, bytes]]:
+        """See TowerEdge."""
+        ...
+
+    def token(self, column: str, value: str) -> bytes:
+        """See TowerEdge."""
+        ...
+
+
 class Founding:
     """Brings the demo country's acts to a tower's scribe, a batch at a time."""
 
-    def __init__(self, tower: TowerEdge, clock: Clock, entropy: Entropy) -> None:
+    def __init__(self, tower: FoundingEdge, clock: Clock, entropy: Entropy) -> None:
         self._tower = tower
         self._clock = clock
         self._entropy = entropy

@@ -20,7 +20,7 @@ from kulla.kernel.edges import SystemClock, SystemEntropy
 from kulla.kernel.rows import Cell
 from kulla.registers.sqlite import LiveRows, open_registers
 from kulla.tower.cards import embassy_of
-from kulla.tower.country import Founding, write_people
+from kulla.tower.country import Founding, FoundingEdge, write_people
 from kulla.tower.edge import HomeEdge
 from kulla.tower.home import DEMO_STAFF, Home
 from kulla.tower.init import Beginning, begin
@@ -232,16 +232,27 @@ def demo_tower(
     return Tower(plan.home, logs or plan.folder / "logs", folders, change)
 
 
-def found_demo(plan: DemoPlan, say: Callable[[str], None] = lambda _: None) -> None:
-    """Fill a demo country that runs: clinics, practitioners, slots, people. Once."""
+def found_demo(
+    plan: DemoPlan,
+    say: Callable[[str], None] = lambda _: None,
+    *,
+    tower: FoundingEdge | None = None,
+    before_accounts: Callable[[], None] = lambda: None,
+) -> None:
+    """Fill a demo country that runs: clinics, practitioners, slots, people. Once.
+
+    `tower` is asked where the country's own processes don't run. `before_accounts` is done while
+    there is no staff yet, so that an operator's commands need no signature.
+    """
     if plan.home.demo_people.stat().st_size > len("[]"):
         return
-    founding = Founding(HomeEdge(plan.home), SystemClock(), SystemEntropy())
+    founding = Founding(tower or HomeEdge(plan.home), SystemClock(), SystemEntropy())
     morning = (8 * 60, 12 * 60, plan.slot_minutes)
     afternoon = (13 * 60, 16 * 60, plan.slot_minutes)
     founding.clinics(plan.per_clinic, plan.days, (morning, afternoon), say)
     say("people")
     rows = founding.people(plan.people)
+    before_accounts()
     if plan.accounts:
         founding.accounts(rows)
         founding.numbers(rows)
