@@ -182,6 +182,7 @@ class RunningFingerprint:
 
     @standing.setter
     def standing(self, stood: tuple[int, int]) -> None:
+        """Go back to where it stood."""
         self.value, self.since = stood
 
     def counted(self) -> int:

@@ -145,8 +145,23 @@ def serve(home: Home, ready: Callable[[str], None]) -> None:
             place=str(home.folder / "opening"),
             remedy="Run the takeover again: kulla takeover run.",
         )
-    run_folder = home.run_folder()
-    blobs = KeeperBlobs(KeeperClient(run_folder))
+    witnesses = Witnesses.of(home.policies())
+    blobs = KeeperBlobs(KeeperClient(home.run_folder()))
+    process = _process(parts, witnesses, blobs)
+    signal.signal(signal.SIGTERM, lambda *_: process.stop())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    couriers = list(_couriers(parts, witnesses, blobs, process))
+    ready(f"position {parts.base + journal.size}")
+    _run(parts, witnesses, process, couriers)
+    for courier in couriers:
+        courier.stop()
+    parts.connection.close()
+
+
+def _process(parts: _Parts, witnesses: Witnesses, blobs: KeeperBlobs) -> ScribeProcess:
+    """The scribe with its writer, its quorum and its desk for receipts."""
+    home, policy, journal = parts.home, parts.policy, parts.journal
+    watched = home.policy_state()
     writer = BatchWriter(
         parts.connection,
         parts.rows,
@@ -159,13 +174,10 @@ def serve(home: Home, ready: Callable[[str], None]) -> None:
         fingerprint_key=FingerprintKey(home.journal_key().secret),
         policies=[policy],
     )
-    watched = home.policy_state()
-    witnesses = Witnesses.of(home.policies())
-    quorum = _quorum(witnesses, journal)
     scribe: Scribe[Token] = Scribe(
         writer,
         journal,
-        quorum,
+        _quorum(witnesses, journal),
         SERVICES,
         blobs,
         parts.clock,
@@ -173,46 +185,53 @@ def serve(home: Home, ready: Callable[[str], None]) -> None:
     )
     opener = Opener(journal.origin, parts.keys)
     now = EpochShelf(parts.base, None, journal, opener, lambda: scribe.cosigned)
-    desk = ReceiptDesk([*_old_shelves(home, policy, parts.epochs, parts.base, parts.keys), now])
-    process = ScribeProcess(
+    older = _old_shelves(home, policy, parts.epochs, parts.base, parts.keys)
+    return ScribeProcess(
         scribe,
-        desk,
-        run_folder,
+        ReceiptDesk([*older, now]),
+        home.run_folder(),
         parts.clock,
         witnesses.is_quorum,
         policies=[each.version for each in witnesses.policies],
         outdated=lambda: home.policy_state() != watched,
         on_sealed=SealsSeen(policy).note,
     )
-    signal.signal(signal.SIGTERM, lambda *_: process.stop())
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    couriers = []
-    for name, embassy in witnesses.embassies.items():
-        client = parts.client(embassy.name, embassy.url)
-        stream = Stream(embassy.url, parts.clock)
-        delivery = Delivery(client, embassy.key, journal, blobs, stream, home.policy_bytes())
-        couriers.append(_courier(name, delivery, process.notifier()))
-    ready(f"position {parts.base + journal.size}")
+
+
+def _run(
+    parts: _Parts, witnesses: Witnesses, process: ScribeProcess, couriers: Sequence[Courier]
+) -> None:
+    """Ask whether this still is home, then let everybody work. Raises NotHome."""
 
     def check() -> None:
-        root_at, taking_up = journal.root_at, witnesses.policies[-1]
-        ask_whether_home(policy, journal.size, root_at, parts.client, taking_up=taking_up)
-        check_place(home)
+        root_at, taking_up = parts.journal.root_at, witnesses.policies[-1]
+        size = parts.journal.size
+        ask_whether_home(parts.policy, size, root_at, parts.client, taking_up=taking_up)
+        check_place(parts.home)
 
+    said = parts.home.run_folder() / NOT_HOME
     try:
         process.wait_for(check, TooFewAnswers)
-        (run_folder / NOT_HOME).unlink(missing_ok=True)
+        said.unlink(missing_ok=True)
         for courier in couriers:
             courier.start()
         look_for_garbage_seldom()
         process.run(couriers, parts.opening())
     except NotHome as error:
         # So that the portal, which may still run, can say so at once.
-        (run_folder / NOT_HOME).write_text(f"{error}\n", encoding="utf-8")
+        said.write_text(f"{error}\n", encoding="utf-8")
         raise
-    for courier in couriers:
-        courier.stop()
-    parts.connection.close()
+
+
+def _couriers(
+    parts: _Parts, witnesses: Witnesses, blobs: KeeperBlobs, process: ScribeProcess
+) -> Iterator[Courier]:
+    policies = parts.home.policy_bytes()
+    for name, embassy in witnesses.embassies.items():
+        client = parts.client(embassy.name, embassy.url)
+        stream = Stream(embassy.url, parts.clock)
+        delivery = Delivery(client, embassy.key, parts.journal, blobs, stream, policies)
+        yield _courier(name, delivery, process.notifier())
 
 
 def _courier(name: str, delivery: Delivery, notifier: Notifier) -> Courier:
