@@ -224,6 +224,19 @@ def test_bringing_policies_goes_version_by_version(home: HomeInProcess) -> None:
     assert {embassy.mirror.policy for embassy in home.embassies.values()} == {third}
 
 
+def test_nobody_is_brought_the_policy_of_a_takeover_that_came_to_nothing(
+    home: HomeInProcess,
+) -> None:
+    """Two sites took over at once; the one that lost left its policy at one embassy."""
+    custodians = list(home.tower.custodian_keys.values())[:2]
+    lost = next_policy(home.tower.policy, home.tower.key("lost").verifier, "", custodians)
+    second = next_policy(home.tower.policy, home.tower.key("two").verifier, "", custodians)
+    third = next_policy(second, home.tower.key("three").verifier, "", custodians)
+    clients = {name: embassy.client() for name, embassy in home.embassies.items()}
+    bring_up_to_date(clients, third, [lost.render(), second.render()])
+    assert {embassy.mirror.policy for embassy in home.embassies.values()} == {third}
+
+
 def test_where_an_epoch_was_left_empty_the_next_says_what_stood_before_it(
     home: HomeInProcess,
 ) -> None:
