@@ -177,12 +177,11 @@ class RunningFingerprint:
 
     @property
     def standing(self) -> tuple[int, int]:
-        """`value` and `since`, to go back to where a transaction is taken back."""
+        """`value` and `since`, for `go_back`."""
         return self.value, self.since
 
-    @standing.setter
-    def standing(self, stood: tuple[int, int]) -> None:
-        """Go back to where it stood."""
+    def go_back(self, stood: tuple[int, int]) -> None:
+        """A transaction was taken back: stand as `standing` said before it."""
         self.value, self.since = stood
 
     def counted(self) -> int:

@@ -235,7 +235,7 @@ class BatchWriter:
             if running is not None:
                 self._rows.forget()
                 self._hashes.total()
-                running.standing = stood
+                running.go_back(stood)
             if isinstance(error, sqlite3.OperationalError) and "full" in str(error):
                 raise NoRoom(
                     "the disk that holds the registers is full.",
