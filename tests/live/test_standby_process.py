@@ -16,14 +16,15 @@ import requests
 
 from fakes.demo import free_ports, running_demo
 from kulla.bench.grown_country import grow
-from kulla.kernel.edges import SystemEntropy
+from kulla.kernel.edges import SystemClock, SystemEntropy
 from kulla.kernel.service import Actor, Command
 from kulla.registers.sqlite import dump, open_registers
 from kulla.tower.country import write_people
 from kulla.tower.edge import HomeEdge
 from kulla.tower.home import Home
 from kulla.tower.services import register_tables
-from kulla.tower.standby_folder import KEYS, StandbyFolder
+from kulla.tower.standby_folder import KEYS, StandbyBroken, StandbyFolder
+from kulla.tower.standby_warm import wait_for_home
 from kulla.tower.up import DemoPlan, Tower
 
 pytestmark = [pytest.mark.live, pytest.mark.long]
@@ -206,49 +207,72 @@ def test_it_shows_pages_that_say_how_old_they_are_and_takes_nothing(
     _until(lambda: page("/"), lambda text: not text)
 
 
-def test_it_becomes_home_with_what_it_replayed_and_its_keys(
+def test_a_warm_one_becomes_home_with_what_it_replayed_and_its_keys(
     running: tuple[DemoPlan, Tower, Standby],
 ) -> None:
     plan, tower, standby = running
     edge = HomeEdge(plan.home)
     slot = _book(edge, plan)
     end = _position(plan)
+    port = free_ports(1)
+    standby.end()
+    standby.start("--warm", str(port))
+    home = Home(standby.folder)
+    _until(lambda: _ready_processes(standby), lambda found: len(found) == 3)
+    standby.until_level(end)
+    people = json.loads(plan.home.demo_people.read_text())
+    write_people(home.demo_people, people)
+    with pytest.raises(StandbyBroken):
+        Tower(home, standby.folder.parent / "new-logs").start()
     for child in tower.minder.children:
         if child.spec.name in HOME:
             child._signal(signal.SIGKILL)
-    port = free_ports(1)
     argv = [sys.executable, "-m", "kulla", "takeover", "run", str(standby.folder)]
     argv += ["--kit", str(plan.kit), "--port", str(port), "--reason", "test", "--json"]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True)
     report = json.loads(done.stdout)
-    assert report["acts"] == end
-    assert report["replayed"] <= 1  # the booking of a moment ago, if anything
-    assert standby.process is not None
-    assert standby.process.wait(10) == 0
-    assert "a takeover has begun" in standby.run("serve", code=1)
-    home = Home(standby.folder)
-    write_people(home.demo_people, json.loads(plan.home.demo_people.read_text()))
-    new = Tower(home, standby.folder.parent / "new-logs")
-    try:
-        new.start()
+    assert report["acts"] >= end
+    assert report["replayed"] < 10  # what came in the last moment, if anything
+    url = wait_for_home(StandbyFolder(standby.folder), SystemClock())
+    assert url.endswith(f":{port}")
+    assert requests.get(f"{url}/", timeout=10).status_code == 200
+    assert standby.status()["doing"] == "home"
+    with open_registers(home.registers) as registers:
+        [(state,)] = registers.execute(
+            "SELECT state FROM appointments_slot WHERE id = ?", (slot,)
+        ).fetchall()
+    assert state == "taken"
+    edge = HomeEdge(home)
+    for person in people[:5]:
         with open_registers(home.registers) as registers:
-            [(state,)] = registers.execute(
-                "SELECT state FROM appointments_slot WHERE id = ?", (slot,)
+            [(sealed,)] = registers.execute(
+                "SELECT name_sealed FROM citizens_citizen WHERE subject = ?", (person["subject"],)
             ).fetchall()
-        assert state == "taken"
-        people = json.loads(home.demo_people.read_text())
-        edge = HomeEdge(home)
-        for person in people[:5]:
-            with open_registers(home.registers) as registers:
-                [(sealed,)] = registers.execute(
-                    "SELECT name_sealed FROM citizens_citizen WHERE subject = ?",
-                    (person["subject"],),
-                ).fetchall()
-            opened = edge.open(person["subject"], {"name": sealed}, "a test looks")
-            assert opened == {"name": person["name"]}
-        _until((home.keeper / "recovery.sealed").exists, lambda there: not there)
-    finally:
-        new.end()
+        opened = edge.open(person["subject"], {"name": sealed}, "a test looks")
+        assert opened == {"name": person["name"]}
+    _until((home.keeper / "recovery.sealed").exists, lambda there: not there)
+
+
+def test_the_same_service_is_home_after_a_restart(
+    running: tuple[DemoPlan, Tower, Standby],
+) -> None:
+    _, _, standby = running
+    assert standby.end() == 0
+    assert "a takeover has begun" in standby.run("serve", code=1)
+    folder = StandbyFolder(standby.folder)
+    folder.url_file.unlink()
+    standby.start("--warm", "1")  # the port is the one of home.toml now
+    url = wait_for_home(folder, SystemClock())
+    assert requests.get(f"{url}/", timeout=10).status_code == 200
+    edge = HomeEdge(folder.home)
+    _until(lambda: edge.witnessing().quorum, bool)
+    assert standby.end() == 0
+
+
+def _ready_processes(standby: Standby) -> list[str]:
+    """The processes that wait for the day when this is home."""
+    argv = ["pgrep", "-f", str(standby.folder / "standby" / "go")]
+    return subprocess.run(argv, capture_output=True, text=True, check=False).stdout.split()
 
 
 def test_a_country_that_was_grown_for_measuring_is_followed_too(tmp_path: Path) -> None:
@@ -264,11 +288,24 @@ def test_a_country_that_was_grown_for_measuring_is_followed_too(tmp_path: Path) 
             said = standby.until_level(3000)
             assert said["keys"] >= 900
             assert said["alarms"] == []
+            cold = _cold_takeover(plan, standby.folder)
+            assert (cold["acts"], cold["replayed"], cold["keys_missing"]) == (3000, 0, 0)
+            assert standby.process is not None
+            assert standby.process.wait(10) == 0
         finally:
-            standby.end()
+            if standby.process is not None and standby.process.poll() is None:
+                standby.end()
         with (
             open_registers(plan.home.registers) as home,
             open_registers(StandbyFolder(standby.folder).home.registers) as follows,
         ):
             for table in register_tables():
                 assert dump(home, table) == dump(follows, table), table.name
+
+
+def _cold_takeover(plan: DemoPlan, folder: Path) -> dict[str, Any]:
+    argv = [sys.executable, "-m", "kulla", "takeover", "run", str(folder)]
+    argv += ["--kit", str(plan.kit), "--reason", "test", "--json"]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True)
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report

@@ -15,11 +15,11 @@ from typing import Final, Protocol
 import structlog
 
 from kulla.embassy.client import EmbassyClient
-from kulla.embassy.errors import EmbassyError, NotSettled
+from kulla.embassy.errors import EmbassyError
 from kulla.embassy.settle import Settlement, View
 from kulla.journal.checkpoints import Checkpoint
 from kulla.journal.entries import JournalKey
-from kulla.journal.errors import JournalError, PolicyMissing, StoreConflict
+from kulla.journal.errors import JournalError, PolicyMissing, StoreConflict, StoreFailed
 from kulla.journal.policy_file import PolicyFile
 from kulla.journal.store import TileStore
 from kulla.journal.tiles import WIDTH
@@ -29,7 +29,7 @@ from kulla.kernel.errors import KullaError
 from kulla.kernel.rows import Table
 from kulla.kernel.service import Authority, Service
 from kulla.rebuild.beside import opened_entries
-from kulla.rebuild.history import HistoryUnclear, plan_history
+from kulla.rebuild.history import plan_history
 from kulla.rebuild.reading import EpochPlan, OwnCopyDiffers, SourcesExhausted, own_tree
 from kulla.rebuild.replay import EntryDoesNotFit, Replay
 from kulla.rebuild.sources import AheadTiles, EmbassyTiles
@@ -300,7 +300,9 @@ class Follower:
         """Replay up to what is confirmed, over epochs that were closed meanwhile."""
         try:
             plans = self._plans(found, goal)
-        except (NotSettled, HistoryUnclear, SourcesExhausted, EmbassyError, JournalError) as error:
+        except (HistoryDisowned, StoreFailed):
+            raise
+        except KullaError as error:
             self.alarms.sound(kinds.HISTORY, f"the epochs do not make one chain yet: {error}")
             return
         self.alarms.over(kinds.HISTORY)

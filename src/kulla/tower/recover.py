@@ -46,7 +46,7 @@ from kulla.rebuild.takeover import (
     newest_policy,
     seal,
 )
-from kulla.tower.asking import ask_for_newest, earlier_versions
+from kulla.tower.asking import ask_for_newest, earlier_versions, who_answers
 from kulla.tower.asking import clients_of as _clients
 from kulla.tower.asking import read_key as _read_key
 from kulla.tower.custody import Decided, complete_kit, decide, forget_shares, recovery_key
@@ -168,7 +168,8 @@ def _carry_out(
     progress: Progress,
 ) -> TakeoverReport:
     reader = _read_key(kit / "reader.key")
-    with _clients(plan.old, reader) as clients:
+    with _clients(plan.old, reader) as every:
+        clients = who_answers(every, plan.old)
         sealed, settlement, sources = _close_old_epoch(home, plan, clients, offered, progress)
         hand_over_policy(clients, plan.new, sealed)
         _furnish(home, kit, plan, port)

@@ -141,8 +141,11 @@ def _end(*_: object) -> None:
 def _restored(plan: StandbyPlan, clock: Clock) -> Alarms:
     alarms = Alarms(clock, lambda alarm: _tell(plan.on_alarm, alarm))
     state = plan.folder.state().get("alarms")
-    if state:
-        alarms.restore(state)
+    try:
+        alarms.restore(state or {"next": 1, "alarms": []})
+    except (KeyError, TypeError, ValueError) as error:
+        # What still lasts shows at once; the numbers begin anew.
+        log.warning("the kept alarms can't be read", error=str(error))
     return alarms
 
 
