@@ -201,8 +201,7 @@ class Throwaway:
     def wipe(self, doomed: Sequence[str], chance: Chance) -> int:
         """Overwrite and delete the folders of `doomed`, who were killed; the bytes overwritten.
 
-        May be done in another thread, while somebody takes over. Raises DrillRefused where a folder
-        is not this drill's own.
+        Raises DrillRefused where a folder is not this drill's own.
         """
         homes = {"home": self.plan.home.folder}
         folders = [homes.get(one) or self.plan.embassy(one) for one in doomed]

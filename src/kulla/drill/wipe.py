@@ -130,7 +130,6 @@ class WipeDrill:
         """Load, blow, takeover and new home."""
         queue = enumerate(tower.people)
         scene, coming = await self._load(tower, site, queue)
-        wiping = asyncio.create_task(self._wipe(tower))
         beside = asyncio.create_task(self._fault.meanwhile(scene))
         try:
             taken, url = await self._take_over(tower)
@@ -139,7 +138,6 @@ class WipeDrill:
             reopening = Reopening(self._notes, loopback(url), scene.crowd.directory, tower.people)
             await reopening.open(queue)
             await beside
-            await wiping
         finally:
             beside.cancel()
             scene.crowd.is_over = True
@@ -231,23 +229,18 @@ class WipeDrill:
         await self._fault.brace(scene)
 
     def _strike(self, scene: Scene) -> None:
-        """The blow, but for the wiping. It blocks the citizens' own loop, so that none of them reacts half-way."""
+        """The blow. It blocks the citizens' own loop, so that none of them reacts half-way."""
         notes, report, fault = self._notes, self._notes.report, self._fault
         doomed = fault.doomed()
         notes.wiped_s = scene.wiped_s = self._clock.monotonic_s()
         killed = scene.tower.kill(doomed, dead=fault.minds)
+        written = scene.tower.wipe(doomed, chance_of(self.plan.seed, "ruin"))
         fault.after_blow(scene)
         scene.crowd.is_over = HOME in doomed
+        report.destroy_s = notes.since_wiped_s()
         report.embassy_destroyed = next((one for one in doomed if one != HOME), "")
-        report.processes_killed = len(killed)
+        report.processes_killed, report.bytes_overwritten = len(killed), written
         self._say(f"{' and '.join(doomed) or 'nobody'} gone")
-
-    async def _wipe(self, tower: Throwaway) -> None:
-        """Wipe while somebody takes over already: nobody waits until the attackers are done."""
-        doomed, chance = self._fault.doomed(), chance_of(self.plan.seed, "ruin")
-        written = await asyncio.to_thread(tower.wipe, doomed, chance)
-        self._notes.report.bytes_overwritten = written
-        self._notes.report.destroy_s = self._notes.since_wiped_s()
 
     async def _take_over(self, tower: Throwaway) -> tuple[TakeoverReport, str]:
         """Take over as an operator does: where it stops, type the same again a moment later."""
