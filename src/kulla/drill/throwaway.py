@@ -182,14 +182,10 @@ class Throwaway:
                 if child.pid is not None:
                     self.guard.adopt(child.pid)
 
-    def destroy(
-        self, doomed: Sequence[str], chance: Chance, *, dead: bool
-    ) -> tuple[list[int], int]:
-        """Kill every process of `doomed` ('home' or embassies), then overwrite their folders.
+    def kill(self, doomed: Sequence[str], *, dead: bool) -> list[int]:
+        """Kill every process of `doomed` ('home' or embassies), all at once; their ids.
 
-        All die before the first file is touched. Returns the ids of the processes and the bytes
-        that were overwritten. `dead`: some of them may be dead already. Raises DrillRefused where
-        anything of it is not this drill's own.
+        `dead`: some of them may be dead already. Raises DrillRefused where one is not this drill's.
         """
         names = processes_of(doomed)
         pids = [pid for name in names if (pid := self.children[name].pid) is not None]
@@ -200,12 +196,16 @@ class Throwaway:
                 remedy="The tower broke before the drill broke it: see its logs.",
             )
         self.adopt()
-        killed = self.guard.kill(pids)
-        written = 0
-        for one in doomed:
-            folder = self.plan.home.folder if one == "home" else self.plan.embassy(one)
-            written += self.guard.wipe(folder, chance)
-        return killed, written
+        return self.guard.kill(pids)
+
+    def wipe(self, doomed: Sequence[str], chance: Chance) -> int:
+        """Overwrite and delete the folders of `doomed`, who were killed; the bytes overwritten.
+
+        Raises DrillRefused where a folder is not this drill's own.
+        """
+        homes = {"home": self.plan.home.folder}
+        folders = [homes.get(one) or self.plan.embassy(one) for one in doomed]
+        return sum(self.guard.wipe(folder, chance) for folder in folders)
 
     def take_over(self, say: Callable[[str], None]) -> Future[tuple[TakeoverReport, str]]:
         """Build the new home from the kit and embassies that are left, and start it; its URL.

@@ -232,9 +232,9 @@ class WipeDrill:
         """The blow. It blocks the citizens' own loop, so that none of them reacts half-way."""
         notes, report, fault = self._notes, self._notes.report, self._fault
         doomed = fault.doomed()
-        chance = chance_of(self.plan.seed, "ruin")
         notes.wiped_s = scene.wiped_s = self._clock.monotonic_s()
-        killed, written = scene.tower.destroy(doomed, chance, dead=fault.minds)
+        killed = scene.tower.kill(doomed, dead=fault.minds)
+        written = scene.tower.wipe(doomed, chance_of(self.plan.seed, "ruin"))
         fault.after_blow(scene)
         scene.crowd.is_over = HOME in doomed
         report.destroy_s = notes.since_wiped_s()
