@@ -52,9 +52,17 @@ def test_a_country_begins_with_a_signed_policy_and_secrets_for_their_owner_alone
     assert Home(tmp_path / "home").settings().demo is False
     secrets = {path.read_bytes() for path in (tmp_path / "kit" / "custodians").iterdir()}
     at_home = {path.read_bytes() for path in (tmp_path / "home").rglob("*") if path.is_file()}
-    assert len(secrets) == 3
+    assert len(secrets) == 6, "a key and a share each"
     assert not secrets & at_home
-    assert (tmp_path / "kit" / "recovery.key").read_bytes() not in at_home
+    assert not (tmp_path / "kit" / "recovery.key").exists()
+
+
+def test_the_recovery_key_may_be_left_whole(tmp_path: Path) -> None:
+    assert _init(tmp_path, *_cards(tmp_path, 4), "--whole-recovery-key").exit_code == 0
+    recovery = (tmp_path / "kit" / "recovery.key").read_bytes()
+    at_home = {path.read_bytes() for path in (tmp_path / "home").rglob("*") if path.is_file()}
+    assert recovery not in at_home
+    assert not list((tmp_path / "kit").rglob("*.share"))
 
 
 def test_a_country_begins_once(tmp_path: Path) -> None:

@@ -189,7 +189,8 @@ def test_every_command_of_the_section_is_tried_here() -> None:
     shown = {" ".join(shlex.split(c)[1:3]) for c in commands if c.startswith("kulla ")}
     tried = {"embassy init", "embassy pin", "embassy serve", "init /srv/kulla/home"}
     # `staff found` needs people with passkeys: tests/live/test_staff.py follows it.
-    assert shown == tried | {"up /srv/kulla/home", "doctor --home", "staff found"}
+    tried |= {"kit update", "kit print", "up /srv/kulla/home", "doctor --home"}
+    assert shown == tried | {"staff found"}
 
 
 def test_the_unit_and_the_proxies_name_what_there_is() -> None:
@@ -258,8 +259,16 @@ def test_the_kit_is_looked_at(begun: Begun) -> None:
     assert "home.toml is not this home's" in said
     assert "mail.password" in said
     assert "custodians' keys still lie together" in said
-    (begun.kit / "home.toml").write_bytes((begun.home / "home.toml").read_bytes())
-    (begun.kit / "mail.password").write_text("sekret\n")
+    pages = begun.folder / "pages"
+    changed = {"/media/usb/kit": str(begun.kit), "/srv/kulla/home": str(begun.home)}
+    changed["/media/usb/pages"] = str(pages)
+    said = begun.run([changed.get(word, word) for word in _command("kit update")])
+    assert "home.toml, mail.password" in said
+    begun.run([changed.get(word, word) for word in _command("kit print")])
+    assert "mail.password, bytes" in (pages / "kit.txt").read_text()
+    assert {path.stem for path in pages.iterdir()} == {
+        "kit", "custodian-arta", "custodian-besa", "custodian-drita"
+    }  # fmt: skip
     for key in (begun.kit / "custodians").iterdir():
         key.unlink()
     assert begun.state("kit", *words) == "fine"

@@ -174,7 +174,7 @@ def _custodians(patient: Patient) -> Iterator[Finding]:
     brought = patient.kit.resolve() if patient.kit else None
     beside = [
         path
-        for path in _small_files(home.parent, depth=3)
+        for path in _small_files(home.parent, depth=4)
         if _is_custodians(path) and not (brought and path.is_relative_to(brought))
     ]
     if found:

@@ -158,8 +158,10 @@ def split_anew(
     """Split the recovery key among other holders, into the folder `out`.
 
     It is whole in the kit, or joined of the shares in `given`. Old shares stay shares of the same
-    key: collect and destroy them. Raises ShareInvalid, or KitInvalid where it is another key.
+    key: collect and destroy them. Raises ShareInvalid, or KitInvalid where it is another key or the
+    folder is not empty.
     """
+    check_empty(out)
     if (kit / RECOVERY_KEY).exists():
         private = (kit / RECOVERY_KEY).read_bytes()
     else:
@@ -169,6 +171,14 @@ def split_anew(
     if public.exists() and public.read_bytes() != RecoveryPrivate(private).public:
         raise KitInvalid("these are shares of another recovery key.", place=str(kit))
     share_out(out, private, holders, needed, entropy)
+
+
+def check_empty(folder: Path) -> None:
+    """Raise KitInvalid unless the folder is missing or empty."""
+    if folder.exists() and any(folder.iterdir()):
+        raise KitInvalid(
+            "this folder is not empty.", place=str(folder), remedy="Name an empty one."
+        )
 
 
 def write_read(into: Path, files: dict[str, bytes]) -> list[str]:

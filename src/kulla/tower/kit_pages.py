@@ -6,6 +6,7 @@ file of its own. What `kulla kit read` takes is the text of these pages, typed o
 
 from __future__ import annotations
 
+import textwrap
 import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ import segno
 from kulla.journal.policy_file import PolicyFile
 from kulla.journal.proposals import fingerprint
 from kulla.tower.home import write_secret
-from kulla.tower.kit import PRINTED, kit_policy
+from kulla.tower.kit import PRINTED, check_empty, kit_policy
 from kulla.tower.paper import on_paper
 
 CODE_CHARACTERS: Final = 640
@@ -57,8 +58,9 @@ class Page:
 def print_kit(kit: Path, out: Path, on: str) -> list[Path]:
     """Write all pages of a kit into the folder `out`; their paths. `on` is the day, in words.
 
-    Raises KitInvalid, PaperInvalid, or FileExistsError: no older pages are overwritten.
+    Raises KitInvalid, also where the folder is not empty: no older pages are overwritten.
     """
+    check_empty(out)
     policy = kit_policy(kit)
     pages = [_cover(kit, policy, on)]
     pages += [
@@ -156,7 +158,8 @@ def _text(page: Page) -> Iterator[str]:
     yield page.title
     yield "=" * len(page.title)
     yield ""
-    yield from page.words
+    for sentence in page.words:
+        yield from [sentence] if _BLANK in sentence else textwrap.wrap(sentence, 78) or [""]
     yield ""
     yield from page.lines
 
