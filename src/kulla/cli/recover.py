@@ -190,6 +190,10 @@ def takeover_run(
         click.echo(f"{name} holds entries up to {size}, beyond what was adopted: evidence.")
     for name, size in report.forked:
         click.echo(f"{name} holds ANOTHER HISTORY of {size} entries: evidence.")
+    if report.cases:
+        position, why = report.cases[0]
+        click.echo(f"{len(report.cases)} acts are cases, the first at position {position}: {why}")
+        click.echo(f"Look at all of them: kulla cases {home}")
     click.echo(f"Put {report.policy} into the kit in the old one's place, then: kulla up {home}")
 
 

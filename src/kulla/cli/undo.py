@@ -153,11 +153,20 @@ def undo_run(plan: Path, signature_files: tuple[Path, ...], home: Path, as_json:
     Example: kulla undo run plan --signatures plan.arta.signature --signatures plan.besa.signature
     --home /srv/kulla/home
     """
+    from kulla.journal.annulment import parse_annulment
     from kulla.tower.home import Home
     from kulla.tower.undo import read_plan, run, undos_at
 
     planned = read_plan(plan.read_bytes(), place=str(plan))
-    positions = run(Home(home), planned, [path.read_bytes() for path in signature_files])
+    notes = [path.read_bytes() for path in signature_files]
+    for path, note in zip(signature_files, notes, strict=True):
+        if parse_annulment(note, place=str(path)) != planned.annulment:
+            raise UndoMistyped(
+                "this is a signature of another plan.",
+                place=str(path),
+                remedy="Let this custodian sign the plan that is to run.",
+            )
+    positions = run(Home(home), planned, notes)
     digest = planned.annulment.digest
     [done] = [one for one in undos_at(Home(home)) if one.annulment.digest == digest]
     if as_json:

@@ -404,7 +404,7 @@ class _Tandem:
 
     def _case(self, act: Act, fault: Exception, rests_on: tuple[int, ...]) -> None:
         # Only a KullaError's words hold no data of anybody.
-        reason = str(fault) if isinstance(fault, KullaError) else type(fault).__name__
+        reason = fault.message if isinstance(fault, KullaError) else type(fault).__name__
         self._cases.append(
             CaseAct(
                 act.position,
