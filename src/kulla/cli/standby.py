@@ -102,7 +102,7 @@ def standby_status(folder: Path, as_json: bool) -> None:
 def _said(status: dict[str, object]) -> list[str]:
     running = f"runs (process {status['pid']})" if status["pid"] else "DOES NOT RUN"
     lines = [
-        f"This standby {running} and {status['doing']}; what follows is {status['age_s']} s old.",
+        f"This standby {running}: {status['doing']}. What stands below is {status['age_s']} s old.",
         f"Epoch {status['epoch']}: {status['position']} acts are replayed; "
         f"{status['confirmed']} are confirmed, {status['known']} are known to an embassy.",
         f"{status['keys']} wrapped keys are here, {status['keys_missing']} are missing.",

@@ -131,10 +131,10 @@ class Embassies:
             if isinstance(answer, _Said):
                 found[name] = answer
             else:
-                self.faults[name] = str(answer)
+                self.faults[name] = answer.message
         return found
 
-    def _ask_one(self, client: EmbassyClient) -> _Said | Exception:
+    def _ask_one(self, client: EmbassyClient) -> _Said | KullaError:
         try:
             note = HttpSource(client).checkpoint(self.origin)
             return _Said(client.policy(), note)

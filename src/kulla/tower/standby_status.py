@@ -9,7 +9,7 @@ from kulla.keeper.errors import BlobBroken
 from kulla.keeper.waiting import Waiting, WaitingKeys
 from kulla.keeper.wrapping import RecoveryPrivate
 from kulla.kernel.edges import SystemClock, SystemEntropy
-from kulla.tower.standby_folder import STANDBY, StandbyBroken, StandbyFolder
+from kulla.tower.standby_folder import STANDBY, TAKEOVER, StandbyBroken, StandbyFolder
 
 _OLD_S: Final = 60
 
@@ -31,7 +31,7 @@ def status_of(folder: Path) -> dict[str, Any]:
     age_s = (SystemClock().now_ms() - state.get("at_ms", 0)) // 1000
     return {
         "pid": pid,
-        "doing": state.get("doing", "has not said anything yet") if role == STANDBY else role,
+        "doing": _doing(found, role, state),
         "age_s": age_s,
         "epoch": state.get("epoch", 0),
         "position": state.get("position", 0),
@@ -44,6 +44,19 @@ def status_of(folder: Path) -> dict[str, Any]:
         "alarms": alarms,
         "well": role == STANDBY and age_s < _OLD_S and not alarms,
     }
+
+
+def _doing(found: StandbyFolder, role: str, state: dict[str, Any]) -> str:
+    """In words: what the process in this folder does, or what nobody does."""
+    if role == STANDBY:
+        return str(state.get("doing", "has not said anything yet"))
+    if found.taken_over:
+        return "this folder is home now, see `kulla status`"
+    if role == TAKEOVER:
+        return "a takeover is at work here"
+    if found.decided:
+        return "a takeover began here and waits to be run again"
+    return "nobody follows"
 
 
 def say_seen(folder: Path, numbers: list[int]) -> None:
