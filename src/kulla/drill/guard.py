@@ -84,7 +84,7 @@ class Guard:
     def wipe(self, folder: Path, chance: Chance) -> int:
         """Overwrite the files of a marked folder with noise, and delete it; the bytes written.
 
-        Of a file its first 16 KiB are overwritten, and the rest is cut off: wipers have no time for
+        Of a file its first 16 KiB are overwritten before it goes: wipers have no time for
         more, and whoever takes over must not wait for a disk that is busy with this.
 
         Raises DrillRefused, before anything is touched, where the folder is not the drill's own.
@@ -261,7 +261,6 @@ def _overwrite(folder: Path, chance: Chance) -> Iterator[int]:
                 continue
             file = os.open(name, os.O_WRONLY | os.O_NOFOLLOW, dir_fd=descriptor)
             with os.fdopen(file, "wb", buffering=0) as out:
-                out.truncate(min(found.st_size, _NOISE_BYTES))
                 out.write(noise[: found.st_size])
             yield min(found.st_size, _NOISE_BYTES)
 
