@@ -30,7 +30,7 @@ from kulla.registers.fingerprint import FingerprintKey
 from kulla.registers.sqlite import LiveRows, create_tables, dump, open_registers
 from kulla.registers.tower import TOWER_NAME, tower_service
 from kulla.services.accounts.authority import Authority
-from kulla.tower.old_policies import FOLDER, older_policies
+from kulla.tower.old_policies import FOLDER, older_policies, policies_in
 from kulla.tower.services import SERVICES, register_tables
 
 TOP = Path(__file__).parents[2]
@@ -79,7 +79,10 @@ class Golden:
                 SERVICES,
                 authority=Authority(self.policy.relying_party, ()),
                 fingerprint_key=self.fingerprint_key,
-                policies=[self.policy, *older_policies(self.folder / FOLDER, self.policy)],
+                policies=[
+                    self.policy,
+                    *older_policies(self.policy, policies_in(self.folder / FOLDER)),
+                ],
             )
             rows = {
                 table.name: [
