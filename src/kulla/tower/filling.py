@@ -91,6 +91,7 @@ def fill_closed(
     held here contradicts the others, SourcesExhausted, or what the stores raise.
     """
     versions = trusted_versions(mirror.policy, sources)
+    mirror.keep_policies(versions[1:])
     filled = []
     for known in mirror.policy.logs[:-1]:
         held = mirror.log(known.key.name)

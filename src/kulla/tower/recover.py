@@ -48,10 +48,11 @@ from kulla.rebuild.takeover import (
 )
 from kulla.registers.sqlite import LiveRows, create_tables, open_registers
 from kulla.services.accounts.authority import Authority
-from kulla.tower.asking import ask_for_newest, earlier_versions
+from kulla.tower.asking import ask_for_newest
 from kulla.tower.asking import clients_of as _clients
 from kulla.tower.asking import read_key as _read_key
 from kulla.tower.custody import Decided, complete_kit, decide, forget_shares, recovery_key
+from kulla.tower.filling import trusted_versions
 from kulla.tower.home import DEMO_STAFF, Home, write_missing
 from kulla.tower.kit import CREDENTIALS, kit_policy
 from kulla.tower.services import SERVICES, register_tables
@@ -168,7 +169,7 @@ def take_over(
         wanted = [] if prepared else list(names)
         adopted_keys = _bring_keys(home, kit, sources, wanted, progress)
         _keep_checkpoints(home, plan.old, sealed, settlement)
-        _keep_policies(home, plan.new, clients)
+        _keep_policies(home, plan.new, sources)
     opened = opening_of(plans, plan.note)
     write_missing(home.folder / "opening", encode(epoch_opened_data(opened)))
     forget_shares(home)
@@ -423,10 +424,10 @@ def _keep_checkpoints(
             store.swap("checkpoint", kept, by_size[settlement.checkpoint.size])
 
 
-def _keep_policies(home: Home, newest: PolicyFile, clients: Mapping[str, EmbassyClient]) -> None:
-    """Keep all earlier versions: embassies that missed some are brought them one by one."""
-    for version, data in earlier_versions(clients, newest).items():
-        write_missing(home.policy_version(version), data)
+def _keep_policies(home: Home, newest: PolicyFile, sources: Sequence[HttpSource]) -> None:
+    """Keep earlier versions: old receipts are checked by them, and laggards are brought them."""
+    for policy in trusted_versions(newest, sources)[1:]:
+        write_missing(home.policy_version(policy.version), policy.render())
 
 
 def _journal_keys(kit: Path) -> dict[bytes, JournalKey]:
