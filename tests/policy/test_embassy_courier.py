@@ -150,6 +150,17 @@ def test_blobs_are_sent_when_the_embassy_misses_them(line: Line, embassy: Simula
     assert held(embassy) == 1
 
 
+def test_a_long_journal_may_name_more_blobs_than_answers_list(
+    line: Line, embassy: SimulatedEmbassy
+):
+    shelf = Shelf(*(b"key %d" % number for number in range(72_000)))
+    names = list(shelf.blobs)
+    acts = [TOWER.sealer.seal(b"act", names[at : at + 240]) for at in range(0, 72_000, 240)]
+    bring(line, GrowingLog(TOWER.log_key, acts), shelf=shelf)
+    assert embassy.blobs.missing(names) == []
+    assert held(embassy) == 300
+
+
 def test_a_fork_is_told_apart_from_a_lost_answer(line: Line, embassy: SimulatedEmbassy):
     log = GrowingLog(TOWER.log_key, entries(10))
     bring(line, log)

@@ -9,30 +9,34 @@ from pathlib import Path
 import click
 
 from kulla.journal.policy_file import parse_policy, verify_policy_signatures
-from kulla.journal.receipts import verify_receipt
+from kulla.journal.receipts import verify_receipt_of_any_time
 
 
 @click.command()
 @click.argument("receipt", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
     "--policy",
-    "policy_path",
+    "policy_paths",
     required=True,
+    multiple=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The country's policy file, which you got from someone you trust.",
+    help="The country's policy file, which you got from someone you trust; may be repeated with "
+    "earlier versions, for a receipt of a time when other embassies signed.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print what was proven as JSON.")
-def verify(receipt: Path, policy_path: Path, as_json: bool) -> None:
+def verify(receipt: Path, policy_paths: tuple[Path, ...], as_json: bool) -> None:
     """Check that RECEIPT proves an act of the country that the policy file describes.
 
     Needs no network and no key. Exit code 0: proven; 1: not proven, with the step that failed.
 
     Example: kulla verify booking.tlog-proof --policy demo/home/policy
     """
-    policy = parse_policy(policy_path.read_bytes(), place=str(policy_path))
-    if policy.is_kulla:
-        verify_policy_signatures(policy)
-    proven = verify_receipt(receipt.read_bytes(), policy)
+    policies = [parse_policy(path.read_bytes(), place=str(path)) for path in policy_paths]
+    for policy in policies:
+        if policy.is_kulla:
+            verify_policy_signatures(policy)
+    newest_first = sorted(policies, key=lambda policy: policy.version, reverse=True)
+    proven = verify_receipt_of_any_time(receipt.read_bytes(), newest_first)
     act = proven.act
     at = datetime.fromtimestamp(act["at"] / 1000, UTC)
     times = [datetime.fromtimestamp(at_s, UTC).isoformat() for at_s in proven.witnessed_at_s]

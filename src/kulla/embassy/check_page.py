@@ -24,7 +24,7 @@ from kulla.journal.receipts import (
     Receipt,
     VerifiedReceipt,
     parse_receipt,
-    verify_receipt,
+    verify_receipt_of_any_time,
 )
 
 FORM_BYTES_MAX: Final = 2 * RECEIPT_BYTES_MAX
@@ -102,7 +102,7 @@ class CheckPage:
             return self._page(400, self._box("bad", [self._say("empty")]), {})
         try:
             receipt = parse_receipt(_as_file(data), place="")
-            verified = verify_receipt(receipt, self._mirror.policy)
+            verified = verify_receipt_of_any_time(receipt, self._mirror.policies())
         except ReceiptInvalid as error:
             why = f"<p>{escape(why_not(error, self._language))}</p>"
             detail = f"<p>{escape(self._words['detail'])}: <code>{escape(str(error))}</code></p>"

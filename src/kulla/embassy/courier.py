@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from kulla.embassy.client import EmbassyClient, Progress, cosignature_of
+from kulla.embassy.client import BLOBS_AT_ONCE, EmbassyClient, Progress, cosignature_of
 from kulla.embassy.errors import AnswerInvalid, Conflict, MissingBlobs, SizeConflict
 from kulla.embassy.packages import ProvableLog, build_body
 from kulla.journal.checkpoints import parse_checkpoint
@@ -58,6 +58,7 @@ def bring_level(
     checkpoint = parse_checkpoint(text)
     offer_checkpoint(client, log, note, checkpoint.size, standing)
     stuck = 0
+    missed: tuple[bytes, ...] = ()
     while True:
         before = standing.next_entry
         start = min(standing.next_entry, checkpoint.size)
@@ -67,8 +68,11 @@ def bring_level(
         except MissingBlobs as missing:
             if blobs is None or stuck >= ROUNDS_WITHOUT_PROGRESS_MAX:
                 raise
-            stuck += 1
-            client.add_blobs(blobs.read(missing.names))
+            # A long journal names more than one answer lists: others than before are progress.
+            stuck = stuck + 1 if missing.names == missed else 0
+            missed = missing.names
+            for first in range(0, len(missed), BLOBS_AT_ONCE):
+                client.add_blobs(blobs.read(missed[first : first + BLOBS_AT_ONCE]))
             continue
         except Conflict as conflict:
             if conflict.size != checkpoint.size or stuck >= ROUNDS_WITHOUT_PROGRESS_MAX:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -34,7 +34,13 @@ from kulla.embassy.errors import (
 )
 from kulla.embassy.evidence import EvidenceShelf
 from kulla.embassy.mirrored_log import MirroredLog, fork_refused
-from kulla.embassy.pinned import move_on, read_pinned, version_of
+from kulla.embassy.pinned import (
+    keep_versions,
+    kept_versions,
+    move_on,
+    read_pinned,
+    version_of,
+)
 from kulla.embassy.quota import SAVE_EVERY_S, Limits, Quota, Usage
 from kulla.embassy.replies import BYTES, JSON, TEXT, Reply, refusal
 from kulla.embassy.signed import SignedCheckpoint
@@ -43,6 +49,7 @@ from kulla.embassy.upload import Upload
 from kulla.journal.epochs import make_seal, parse_succession, verify_succession
 from kulla.journal.errors import JournalError, PathInvalid, TileMissing
 from kulla.journal.notes import SigningKey
+from kulla.journal.policy_file import PolicyFile
 from kulla.journal.store import TileStore
 from kulla.journal.tiles import parse_tile_path
 from kulla.kernel.canonical import Value, encode
@@ -337,6 +344,17 @@ class Mirror:
         if data is None:
             return refusal(Refused(404, "this embassy was never pinned to that version."))
         return Reply(200, data, TEXT, _FRESH)
+
+    def keep_policies(self, earlier: Iterable[PolicyFile]) -> None:
+        """Keep earlier versions that the caller trusts by the pinned one; durable on return."""
+        with self._policy_lock, self._desk_lock:
+            keep_versions(self._stores.desk, earlier)
+
+    def policies(self) -> Iterator[PolicyFile]:
+        """The pinned policy, then the earlier ones that are kept, the newest first."""
+        newest = self.policy
+        yield newest
+        yield from kept_versions(self._stores.desk, newest.version)
 
     def seal(self, body: bytes) -> Reply:
         """POST /seal: end a log's epoch with a succession that custodians signed.

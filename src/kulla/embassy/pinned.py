@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from kulla.embassy.errors import Refused, SettingsInvalid
 from kulla.journal.errors import JournalError, TileMissing
 from kulla.journal.notes import VerifierKey
@@ -91,6 +93,21 @@ def version_of(desk: TileStore, version: int) -> bytes | None:
         return desk.get(f"{VERSIONS}{version}")
     except TileMissing:
         return None
+
+
+def keep_versions(desk: TileStore, policies: Iterable[PolicyFile]) -> None:
+    """Keep versions that were never pinned here, and are trusted; what is kept already stays."""
+    for policy in policies:
+        if version_of(desk, policy.version) is None:
+            desk.put({f"{VERSIONS}{policy.version}": policy.render()})
+
+
+def kept_versions(desk: TileStore, below: int) -> Iterator[PolicyFile]:
+    """The kept versions below this number, the newest first."""
+    for version in range(below - 1, 0, -1):
+        data = version_of(desk, version)
+        if data is not None:
+            yield parse_policy(data)
 
 
 def pin_instead(desk: TileStore, data: bytes) -> PolicyFile:

@@ -15,7 +15,7 @@ in `extra` as "adopted", and strangers' tools check the two proofs one by one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -184,6 +184,24 @@ def verify_receipt(
             remedy="A newer release of Kulla may read it.",
         ) from error
     return VerifiedReceipt(act, receipt.index, checkpoint, cosigners, witnessed_at_s)
+
+
+def verify_receipt_of_any_time(
+    data: bytes | Receipt, policies: Iterable[PolicyFile], *, place: str = ""
+) -> VerifiedReceipt:
+    """Like `verify_receipt`, under the first of these policies by which enough embassies cosigned.
+
+    Embassies come and go: who cosigned years ago may stand in an earlier version alone. `policies`
+    are versions that are all trusted, the newest first. Raises what the newest one says.
+    """
+    first: ReceiptUnwitnessed | None = None
+    for policy in policies:
+        try:
+            return verify_receipt(data, policy, place=place)
+        except ReceiptUnwitnessed as error:
+            first = first or error
+    assert first is not None, "there is always the policy that holds"
+    raise first
 
 
 def _check_witnessed(

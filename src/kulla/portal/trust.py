@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from typing import Final
 from urllib.parse import urlencode
 
@@ -34,6 +35,20 @@ def current_policy() -> PolicyFile:
             place=str(path),
             remedy="Set KULLA_POLICY_FILE to the tower's policy file.",
         ) from error
+
+
+def policies() -> Iterator[PolicyFile]:
+    """The policy, then the earlier versions that this home keeps beside it, the newest first.
+
+    Home wrote them when it was made or changed its policy, so they are trusted as the policy is.
+    """
+    newest = current_policy()
+    yield newest
+    folder = settings.KULLA.policy_file.parent / "policies"
+    for version in range(newest.version - 1, 0, -1):
+        path = folder / str(version)
+        if path.exists():
+            yield parse_policy(path.read_bytes(), place=str(path))
 
 
 def embassies_with_pages() -> tuple[Embassy, ...]:
