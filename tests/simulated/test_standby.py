@@ -172,6 +172,25 @@ def test_a_damaged_tile_at_one_embassy_is_an_alarm_and_another_gives_it(
     assert standby.lasting() == []
 
 
+def test_where_no_embassy_gives_the_next_entries_it_waits_and_goes_on_later(
+    home: HomeInProcess, standby: StandbyInProcess
+) -> None:
+    _live(home, 5, most=60)
+    assert home.journal.size > 256
+    kept = {}
+    for name, embassy in home.embassies.items():
+        [log] = embassy.mirror._by_hash.values()
+        path = log.store.names("tile/entries/001")[-1]
+        kept[name] = (log.store, path, log.store._seen.pop(path), log.store._durable.pop(path))
+    assert standby.follow() == 0
+    assert ("tiles", home.tower.origin) in standby.lasting()
+    for store, path, seen, durable in kept.values():
+        store._seen[path], store._durable[path] = seen, durable
+    assert standby.follow() == home.journal.size
+    assert standby.rows() == standby.home_rows()
+    assert standby.lasting() == []
+
+
 def test_an_embassy_that_cant_prove_what_it_says_keeps_nobody_from_following(
     home: HomeInProcess, standby: StandbyInProcess
 ) -> None:

@@ -117,6 +117,7 @@ def takeover_run(home: Path, kit: Path, port: int, reason: str, as_json: bool) -
     for name, size in report.forked:
         click.echo(f"{name} holds ANOTHER HISTORY of {size} entries: evidence.")
     click.echo(f"Put {report.policy} into the kit in the old one's place, then: kulla up {home}")
+    click.echo("(A warm standby that ran in this folder opens the doors by itself now.)")
 
 
 def _bars() -> Progress:

@@ -42,6 +42,13 @@ def standby() -> None:
 )
 @click.option("--on-alarm", default="", help="A command to run for each alarm; it gets its JSON.")
 @click.option(
+    "--warm",
+    "warm_port",
+    type=int,
+    metavar="PORT",
+    help="Keep a home's processes ready, its portal at PORT: a takeover opens it in a second.",
+)
+@click.option(
     "--go-on",
     is_flag=True,
     help="List entries that can't be opened as cases instead of stopping at them.",
@@ -54,6 +61,7 @@ def standby_serve(
     home_silence: float,
     embassy_silence: float,
     on_alarm: str,
+    warm_port: int | None,
     go_on: bool,
     ready_fd: int | None,
 ) -> None:
@@ -68,7 +76,8 @@ def standby_serve(
     set_up_logs("standby")
     patience = Patience(home_silence, embassy_silence, embassy_silence)
     found = StandbyFolder(folder.absolute())
-    serve(StandbyPlan(found, kit, every, patience, on_alarm, go_on), ready_at(ready_fd))
+    plan = StandbyPlan(found, kit, every, patience, on_alarm, warm_port, go_on)
+    serve(plan, ready_at(ready_fd))
 
 
 @standby.command("status")
@@ -93,7 +102,7 @@ def standby_status(folder: Path, as_json: bool) -> None:
 def _said(status: dict[str, object]) -> list[str]:
     running = f"runs (process {status['pid']})" if status["pid"] else "DOES NOT RUN"
     lines = [
-        f"This standby {running} and {status['doing']}; what follows is {status['age_s']} s old.",
+        f"This standby {running}: {status['doing']}. What stands below is {status['age_s']} s old.",
         f"Epoch {status['epoch']}: {status['position']} acts are replayed; "
         f"{status['confirmed']} are confirmed, {status['known']} are known to an embassy.",
         f"{status['keys']} wrapped keys are here, {status['keys_missing']} are missing.",
@@ -107,6 +116,48 @@ def _said(status: dict[str, object]) -> list[str]:
         place = f" {alarm['place']}" if alarm["place"] else ""
         lines.append(f"ALARM {alarm['number']} {alarm['kind']}{place}: {alarm['message']}")
     return lines if alarms else [*lines, "No alarm lasts."]
+
+
+@standby.command("reads")
+@FOLDER
+@click.argument("switch", type=click.Choice(["on", "off"]))
+@click.option("--port", default=8000, show_default=True, help="Where the site listens.")
+def standby_reads(folder: Path, switch: str, port: int) -> None:
+    """Show the standby's registers as a web site that takes nothing, or end that.
+
+    Example: kulla standby reads /srv/kulla/standby on --port 8000
+    """
+    from kulla.tower.standby_reads import want_reads
+    from kulla.tower.standby_status import standby_at
+
+    want_reads(standby_at(folder), port if switch == "on" else None)
+
+
+@standby.command("try-keys")
+@FOLDER
+@click.option("--kit", required=True, type=KIT, help="The recovery kit with recovery.key.")
+@click.option("--sample", default=200, show_default=True, help="How many keys; 0 tries all.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
+def standby_try_keys(folder: Path, kit: Path, sample: int, as_json: bool) -> None:
+    """Unwrap a SAMPLE of the wrapped keys that wait here, under the custodians' eyes.
+
+    Nothing is kept of what was unwrapped. Exit code 1 where one does not unwrap, or holds the key
+    of another person than the journal says: a new home could not open those people's data.
+
+    Example: kulla standby try-keys /srv/kulla/standby --kit /media/usb/kit --sample 500
+    """
+    from kulla.tower.standby_status import try_keys
+
+    tried = try_keys(folder, kit, sample)
+    if as_json:
+        click.echo(json.dumps(tried, indent=2))
+    else:
+        click.echo(f"{tried['tried']} of {tried['keys']} wrapped keys were tried.")
+        for name in tried["broken"]:
+            click.echo(f"{name}: does not unwrap to the key of the person whom the journal names.")
+        if not tried["broken"]:
+            click.echo("All of them unwrap.")
+    sys.exit(1 if tried["broken"] else 0)
 
 
 @standby.command("seen")

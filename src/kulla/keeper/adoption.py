@@ -34,6 +34,8 @@ from kulla.kernel.errors import KullaError
 log = structlog.get_logger()
 
 LOT = 50
+AFTER_S = 10.0
+"""After a start people wait at the doors; those whose keys they need are unwrapped at once."""
 _AFTER_FAULT_S = 10.0
 
 
@@ -153,8 +155,14 @@ def resumed(
     return Adoption(folder, recovery, store, row)
 
 
-def adopt_all(go_on: Callable[[], bool], stopping: threading.Event, pause_s: float = 0.03) -> None:
+def adopt_all(
+    go_on: Callable[[], bool],
+    stopping: threading.Event,
+    pause_s: float = 0.03,
+    after_s: float = AFTER_S,
+) -> None:
     """Adopt in lots until all is done or `stopping`; most of the time is left to whoever asks."""
+    stopping.wait(after_s)
     more = True
     while more and not stopping.wait(pause_s):
         try:

@@ -112,8 +112,10 @@ class Replay:
         that `position` names. `progress` is told the next position now and then, `shelf` the
         blobs that entries name, bundle by bundle.
 
-        Raises EntryDoesNotFit, with the entry's index, for an entry that can't be opened, unless
-        `go_on`: then it is listed as a case, as an act that can't be applied always is.
+        Where this raises, the registers are as the last transaction left them, and it may be called
+        again from there. Raises EntryDoesNotFit, with the entry's index, for an entry that can't be
+        opened, unless `go_on`: then it is listed as a case, as an act that can't be applied always
+        is.
         """
         self._connection.execute("BEGIN IMMEDIATE")
         with _garbage_after_each_commit() as self._collects:
@@ -150,6 +152,8 @@ class Replay:
         except BaseException:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
+            self._rows.forget()
+            self._origin, self._more = None, 0
             raise
 
     def _one(self, entry: Any, opener: Opens, index: int, base: int) -> list[tuple[bytes, str]]:

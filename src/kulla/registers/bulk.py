@@ -96,6 +96,14 @@ class BulkRows:
                 changed[key] = before
         self._undo.clear()
 
+    def forget(self) -> None:
+        """Drop all that is not written: the caller rolled its transaction back."""
+        self._undo.clear()
+        for table, changed in self._changed.items():
+            changed.clear()
+            self._read[table].clear()
+        self.changed_count = 0
+
     def flush(self) -> None:
         """Write what changed, inside the transaction that the caller opened, and forget it all.
 

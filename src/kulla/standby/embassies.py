@@ -55,6 +55,11 @@ class Embassies:
         """The log of the newest epoch."""
         return self.policy.current_log.key.name
 
+    @property
+    def faulted_quorum(self) -> bool:
+        """Whether too few answered the last time to say how far the journal goes."""
+        return not self.policy.is_quorum(self.clients.keys() - self.faults.keys())
+
     def sources(self, names: Sequence[str] = ()) -> list[HttpSource]:
         """The named embassies (all, for none) as sources of a rebuild, those that answer first."""
         found = [self.clients[name] for name in names or self.clients if name in self.clients]
@@ -126,10 +131,10 @@ class Embassies:
             if isinstance(answer, _Said):
                 found[name] = answer
             else:
-                self.faults[name] = str(answer)
+                self.faults[name] = answer.message
         return found
 
-    def _ask_one(self, client: EmbassyClient) -> _Said | Exception:
+    def _ask_one(self, client: EmbassyClient) -> _Said | KullaError:
         try:
             note = HttpSource(client).checkpoint(self.origin)
             return _Said(client.policy(), note)

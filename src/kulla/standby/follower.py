@@ -14,11 +14,11 @@ from typing import Final, Protocol
 
 import structlog
 
-from kulla.embassy.errors import EmbassyError, NotSettled
+from kulla.embassy.errors import EmbassyError
 from kulla.embassy.settle import Settlement, View
 from kulla.journal.checkpoints import Checkpoint
 from kulla.journal.entries import JournalKey
-from kulla.journal.errors import JournalError, StoreConflict
+from kulla.journal.errors import JournalError, StoreConflict, StoreFailed
 from kulla.journal.store import TileStore
 from kulla.journal.tiles import WIDTH
 from kulla.journal.tree import Tree
@@ -27,7 +27,7 @@ from kulla.kernel.errors import KullaError
 from kulla.kernel.rows import Table
 from kulla.kernel.service import Authority, Service
 from kulla.rebuild.beside import opened_entries
-from kulla.rebuild.history import HistoryUnclear, plan_history
+from kulla.rebuild.history import plan_history
 from kulla.rebuild.reading import EpochPlan, OwnCopyDiffers, SourcesExhausted, own_tree
 from kulla.rebuild.replay import EntryDoesNotFit, Replay
 from kulla.rebuild.sources import AheadTiles, EmbassyTiles
@@ -217,7 +217,7 @@ class Follower:
                 self.alarms.over(kinds.EMBASSY, name)
             elif now_s - heard_s >= self._patience.embassy_s:
                 self.alarms.sound(kinds.EMBASSY, f"it does not answer: {faults[name]}", name)
-        if self.embassies.policy.is_quorum(self.embassies.clients.keys() - faults.keys()):
+        if not self.embassies.faulted_quorum:
             self._quorum_s = now_s
             self.alarms.over(kinds.QUORUM)
         elif now_s - self._quorum_s >= self._patience.embassy_s:
@@ -284,7 +284,9 @@ class Follower:
         """Replay up to what is confirmed, over epochs that were closed meanwhile."""
         try:
             plans = self._plans(found, goal)
-        except (NotSettled, HistoryUnclear, SourcesExhausted, EmbassyError, JournalError) as error:
+        except (HistoryDisowned, StoreFailed):
+            raise
+        except KullaError as error:
             self.alarms.sound(kinds.HISTORY, f"the epochs do not make one chain yet: {error}")
             return
         self.alarms.over(kinds.HISTORY)

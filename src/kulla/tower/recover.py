@@ -9,6 +9,7 @@ Every step may be repeated: the new home's folder keeps what an earlier try deci
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,10 +51,11 @@ from kulla.rebuild.takeover import (
 from kulla.tower.home import DEMO_STAFF, Home, write_missing, write_secret
 from kulla.tower.rebuilding import bring_keys, rebuild_file, rebuild_home
 from kulla.tower.settled import settled_once
-from kulla.tower.standby_folder import StandbyFolder
+from kulla.tower.standby_folder import TAKEOVER, StandbyFolder, replace_whole
 
 Progress = Callable[[str, int, int], None]
 EMBASSY_TIMEOUT_S = 10.0
+FIRST_ASK_TIMEOUT_S = 2.0
 CREDENTIALS = ("mail.password", "oidc.secret")
 """What an operator may have put into the kit after the country began; goes to the home's keys."""
 
@@ -127,7 +129,7 @@ def take_over(
     rebuild raises; then the same call may be repeated.
     """
     standby = StandbyFolder(home_folder)
-    with standby.held(instead=True) if standby.exists else nullcontext():
+    with standby.held(TAKEOVER) if standby.exists else nullcontext():
         return _take_over(kit, home_folder, port=port, reason=reason, progress=progress)
 
 
@@ -140,9 +142,12 @@ def _take_over(
     kit_policy = parse_policy((kit / "policy").read_bytes(), place=str(kit / "policy"))
     verify_policy_signatures(kit_policy)
     reader = _read_key(kit / "reader.key")
-    with _clients(kit_policy, reader) as clients:
-        offered = list(_offered(clients))
+    with _clients(kit_policy, reader, FIRST_ASK_TIMEOUT_S) as quick:
+        shown = _shown(quick)
+    with _clients(kit_policy, reader) as every:
+        offered = list(shown.values())
         policy = newest_policy(kit_policy, offered)
+        clients = _who_answers(every, shown, policy)
         plan = _decide(home, kit, policy, port, reason, clock.now_ms())
         bring_up_to_date(clients, plan.old, offered)
         progress("sealing the old epoch", 0, len(clients))
@@ -205,7 +210,7 @@ def rebuild_for_looking(
         sources: list[Source] = [FolderSource(name, path) for name, path in folders.items()]
         if not folders:
             sources = [HttpSource(client) for client in clients.values()]
-        policy = newest_policy(kit_policy, [] if folders else _offered(clients))
+        policy = newest_policy(kit_policy, [] if folders else _shown(clients).values())
         newest = settle_log(sources, policy, policy.current_log.key.name)
         if newest.checkpoint.size == 0 and len(policy.logs) > 1:
             newest = settle_log(sources, policy, policy.logs[-2].key.name)
@@ -282,6 +287,8 @@ def _furnish(home: Home, kit: Path, plan: _Plan, port: int) -> None:
     write_missing(keys / "reader.key", (kit / "reader.key").read_bytes())
     write_missing(keys / "journal.key", (kit / "journal.key").read_bytes())
     write_missing(home.django_key, entropy.random_bytes(32).hex().encode())
+    if StandbyFolder(home.folder).exists and not (home.folder / "opening").exists():
+        replace_whole(home.folder / "home.toml", settings.encode())
     write_missing(home.folder / "home.toml", settings.encode())
     for name in CREDENTIALS:
         if (kit / name).exists():
@@ -345,10 +352,12 @@ def _read_key(path: Path) -> SigningKey:
 
 
 @contextmanager
-def _clients(policy: PolicyFile, reader: SigningKey) -> Iterator[dict[str, EmbassyClient]]:
+def _clients(
+    policy: PolicyFile, reader: SigningKey, timeout_s: float = EMBASSY_TIMEOUT_S
+) -> Iterator[dict[str, EmbassyClient]]:
     clients = {
         embassy.name: EmbassyClient(
-            embassy.url, name=embassy.name, reader=reader, timeout_s=EMBASSY_TIMEOUT_S
+            embassy.url, name=embassy.name, reader=reader, timeout_s=timeout_s
         )
         for embassy in policy.embassies
     }
@@ -365,9 +374,29 @@ def _sources(policy: PolicyFile, reader: SigningKey) -> Iterator[list[HttpSource
         yield [HttpSource(client) for client in clients.values()]
 
 
-def _offered(clients: Mapping[str, EmbassyClient]) -> Iterator[bytes]:
-    for client in clients.values():
+def _shown(clients: Mapping[str, EmbassyClient]) -> dict[str, bytes]:
+    """The policy that each embassy shows, of those that answer; all are asked at once."""
+
+    def ask(client: EmbassyClient) -> bytes | None:
         try:
-            yield client.policy()
+            return client.policy()
         except EmbassyError:
-            continue
+            return None
+
+    with ThreadPoolExecutor(len(clients)) as pool:
+        found = pool.map(ask, clients.values())
+        return {name: shown for name, shown in zip(clients, found, strict=True) if shown}
+
+
+def _who_answers(
+    clients: Mapping[str, EmbassyClient], shown: Mapping[str, bytes], policy: PolicyFile
+) -> dict[str, EmbassyClient]:
+    """Those that answered, where they are enough to be certain: each step would wait for the rest.
+
+    Else all: one that was only slow may hold what was acknowledged.
+    """
+    if len(shown) < 2 * (policy.n - policy.quorum_k) + 1:
+        return dict(clients)
+    for name in clients.keys() - shown.keys():
+        log.warning("embassy does not answer; the others are enough", embassy=name)
+    return {name: client for name, client in clients.items() if name in shown}

@@ -7,7 +7,9 @@ standby/state.json     where it stands and its alarms; `kulla standby status` re
 standby/seen           numbers of alarms that an operator has seen
 standby/evidence/      checkpoints that contradict each other
 standby/reads/         the portal that shows the registers, when told
-standby/lock           held by the one process that follows or takes over
+standby/go, url        let the processes that stand ready go on; where the home is then
+standby/making-way     the process for which a standby makes way
+standby/lock           held by the one process that follows, takes over or is home
 """
 
 from __future__ import annotations
@@ -38,6 +40,9 @@ log = structlog.get_logger()
 
 KEYS: Final = ("reader.key", "journal.key")
 NOT_FOR_A_STANDBY: Final = ("recovery.key", "custodians")
+STANDBY: Final = "standby"
+TAKEOVER: Final = "takeover"
+HOME: Final = "home"
 _GRACE_S: Final = 5.0
 _TICK_S: Final = 0.01
 
@@ -77,23 +82,51 @@ class StandbyFolder:
         """Where it stands, as JSON."""
         return self.own / "state.json"
 
-    def prepare(self, kit: Path | None) -> None:
-        """Take from the kit what a standby needs, at its first start; later starts need no kit."""
-        needed = [self.own / "policy", *(self.own / "keys" / name for name in KEYS)]
-        if all(path.exists() for path in needed):
+    @property
+    def url_file(self) -> Path:
+        """Says where the home is that a warm standby became."""
+        return self.own / "url"
+
+    @property
+    def decided(self) -> bool:
+        """Whether a takeover has begun in this folder."""
+        return (self.folder / "takeover" / "new-policy").exists()
+
+    @property
+    def taken_over(self) -> bool:
+        """Whether a takeover came to its end in this folder."""
+        return self.decided and (self.folder / "opening").exists()
+
+    @property
+    def prepared(self) -> bool:
+        """Whether what a standby needs of the kit is here."""
+        needed = (self.own / "policy", *(self.own / "keys" / name for name in KEYS))
+        return all(path.exists() for path in (*needed, self.own / "home.toml"))
+
+    def refuse_if_unfit(self, kit: Path | None) -> None:
+        """Raise StandbyBroken where no standby may be here; changes nothing."""
+        if self.prepared:
             return
+        if self.folder.exists() and any(self.folder.iterdir()) and not self.exists:
+            raise StandbyBroken(
+                "this folder is not empty, and it is no standby's.",
+                place=str(self.folder),
+                remedy="Name a new one: a standby keeps registers and a journal of its own.",
+            )
         if kit is None:
             raise StandbyBroken(
                 "this folder is no standby's yet.",
                 place=str(self.folder),
                 remedy="Start it once with --kit and the part of the recovery kit for standbys.",
             )
-        if self.folder.exists() and any(self.folder.iterdir()) and not self.exists:
-            raise StandbyBroken(
-                "this folder is not empty.",
-                place=str(self.folder),
-                remedy="Name a new one: a standby keeps registers and a journal of its own.",
-            )
+
+    def prepare(self, kit: Path | None) -> None:
+        """Take from the kit what a standby needs, at its first start; later starts need no kit.
+
+        See `refuse_if_unfit`, which comes first.
+        """
+        if self.prepared or kit is None:
+            return
         for name in NOT_FOR_A_STANDBY:
             if (kit / name).exists():
                 log.warning("a standby has no use for this part of the kit", name=name)
@@ -154,7 +187,7 @@ class StandbyFolder:
 
     def refuse_if_taken_over(self) -> None:
         """Raise StandbyBroken where a takeover has begun in this folder."""
-        if (self.folder / "takeover" / "new-policy").exists():
+        if self.decided:
             raise StandbyBroken(
                 "a takeover has begun in this folder: it follows nobody any more.",
                 place=str(self.folder),
@@ -182,36 +215,55 @@ class StandbyFolder:
         (self.own / "forgetting").unlink()
 
     @contextlib.contextmanager
-    def held(self, *, instead: bool = False) -> Iterator[None]:
-        """Be the one process that works in this folder; `instead` ends the one that does now.
+    def held(self, role: str) -> Iterator[None]:
+        """Be the one process that works in this folder: as 'standby', 'takeover' or 'home'.
 
-        Raises StandbyBroken where another one works here, or does not end.
+        For a takeover a standby makes way, and knows when it is over. Raises StandbyBroken where
+        another process works here, or a standby does not make way.
         """
         self.own.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(self.own / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        asked = False
         try:
             if not _locked(descriptor):
-                if not instead:
+                _, other = _holder_in(descriptor)
+                if role != TAKEOVER or other != STANDBY:
                     raise StandbyBroken(
-                        "another process works in this folder.",
+                        f"another process works in this folder, as {other or 'something else'}.",
                         place=str(self.folder),
                         remedy="See `kulla standby status`; stop it first.",
                     )
-                _end_holder(descriptor, self.folder)
+                replace_whole(self._making_way, f"{os.getpid()}\n".encode())
+                asked = True
+                _let_make_way(descriptor, self.folder)
             os.truncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            os.pwrite(descriptor, f"{os.getpid()} {role}\n".encode(), 0)
             yield
         finally:
             os.close(descriptor)
+            if asked:
+                self._making_way.unlink(missing_ok=True)
 
-    def holder(self) -> int | None:
-        """The id of the process that works in this folder, or None."""
+    @property
+    def _making_way(self) -> Path:
+        return self.own / "making-way"
+
+    def is_being_taken_over(self) -> bool:
+        """Whether the process for which a standby made way is still at work."""
+        try:
+            os.kill(int(self._making_way.read_text()), 0)
+        except (FileNotFoundError, ValueError, ProcessLookupError):
+            return False
+        return True
+
+    def holder(self) -> tuple[int, str] | None:
+        """The process that works in this folder, and as what; None where there is none."""
         try:
             descriptor = os.open(self.own / "lock", os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
             return None
         try:
-            return None if _locked(descriptor) else _pid_in(descriptor)
+            return None if _locked(descriptor) else _holder_in(descriptor)
         finally:
             os.close(descriptor)
 
@@ -233,16 +285,16 @@ def _locked(descriptor: int) -> bool:
     return True
 
 
-def _pid_in(descriptor: int) -> int | None:
-    said = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
-    return int(said) if said.isdigit() else None
+def _holder_in(descriptor: int) -> tuple[int, str]:
+    pid, _, role = os.pread(descriptor, 64, 0).decode("ascii", "replace").strip().partition(" ")
+    return (int(pid), role) if pid.isdigit() else (0, "")
 
 
-def _end_holder(descriptor: int, folder: Path) -> None:
-    """End the process that holds the lock: it may be killed at any moment, so it is."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        pid = _pid_in(descriptor)
-        if pid is not None:
+def _let_make_way(descriptor: int, folder: Path) -> None:
+    """Ask the standby that holds the lock to make way; it may be killed at any moment, too."""
+    for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGKILL):
+        pid, role = _holder_in(descriptor)
+        if pid and role == STANDBY:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
         pause = threading.Event()

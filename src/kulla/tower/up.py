@@ -6,6 +6,7 @@ A demo tower's folder:  home/  kit/  embassies/<name>/  logs/
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -25,6 +26,7 @@ from kulla.tower.home import DEMO_STAFF, Home
 from kulla.tower.init import Beginning, begin
 from kulla.tower.minder import ChildSpec, Minder
 from kulla.tower.services import register_tables
+from kulla.tower.standby_folder import StandbyBroken, StandbyFolder
 
 EMBASSIES = ("vienna", "rome", "ottawa", "wellington")
 DEMO_PEOPLE = 48
@@ -100,29 +102,37 @@ class Tower:
     def start(self, *, bench: bool = False, say: Callable[[str], None] = lambda _: None) -> str:
         """Start embassies (a demo's), rebuild at a first start, then keeper, scribe, portal, post.
 
-        Returns the portal's URL. Raises ChildFailed, and leaves what runs to `end`.
+        Keeper, scribe and portal start at once: each waits for the others where it needs them, and
+        after a takeover people wait too; letters come last. Returns the portal's URL. Raises
+        ChildFailed, and leaves what runs to `end`.
         """
-        for folder in self.embassies:
-            say(f"embassy {folder.name}")
+        if self.embassies:
+            say("embassies")
             self.minder.start(
-                ChildSpec(f"embassy-{folder.name}", ("embassy", "serve", str(folder)))
+                *(
+                    ChildSpec(f"embassy-{folder.name}", ("embassy", "serve", str(folder)))
+                    for folder in self.embassies
+                )
             )
+        _refuse_standby(self.home)
         if not self.home.registers.exists():
             from kulla.tower.recover import first_start
 
             say("first start: registers from the journal")
             first_start(self.home)
         where = str(self.home.folder)
-        say("keeper")
-        self.minder.start(ChildSpec("keeper", ("keeper", "serve", where)))
-        if self.home.settings().demo and not self.home.demo_people.exists():
-            say("made-up people, from the registers")
-            write_people(self.home.demo_people, registered_people(self.home))
-        say("scribe")
-        self.minder.start(ChildSpec("scribe", ("scribe", "serve", where)))
-        say("portal")
         words = ("portal", "serve", where, *(("--bench",) if bench else ()))
-        url = self.minder.start(ChildSpec("portal", words)).word
+        specs = [
+            ChildSpec("keeper", ("keeper", "serve", where)),
+            ChildSpec("scribe", ("scribe", "serve", where)),
+            ChildSpec("portal", words),
+        ]
+        if self.home.settings().demo and not self.home.demo_people.exists():
+            say("keeper, and made-up people from the registers")
+            self.minder.start(specs.pop(0))
+            write_people(self.home.demo_people, registered_people(self.home))
+        say(", ".join(spec.name for spec in specs))
+        url = self.minder.start(*specs)[-1].word
         say("post")
         self.minder.start(ChildSpec("post", ("post", "serve", where)))
         return url
@@ -137,6 +147,22 @@ class Tower:
     def end(self) -> None:
         """Stop all processes."""
         self.minder.end()
+
+
+def _refuse_standby(home: Home) -> None:
+    """Raise StandbyBroken where a standby is no home yet, or is home already and serves."""
+    standby = StandbyFolder(home.folder)
+    if not standby.exists:
+        return
+    holder = standby.holder()
+    if not standby.taken_over or (holder is not None and holder[0] != os.getpid()):
+        raise StandbyBroken(
+            f"the folder is held by process {holder[0]}, as {holder[1]}."
+            if holder
+            else "this is a standby's folder, and no takeover came to its end in it.",
+            place=str(home.folder),
+            remedy="Take over first: kulla takeover run. A warm standby serves by itself then.",
+        )
 
 
 def registered_people(home: Home) -> list[dict[str, Any]]:
