@@ -82,18 +82,21 @@ class Guard:
         self._mark(folder)
 
     def wipe(self, folder: Path, chance: Chance) -> int:
-        """Overwrite the files of a marked folder with noise, and delete it; the bytes written.
+        """Overwrite the files of a marked folder with noise, and take it away; the bytes written.
 
-        Of a file its first 16 KiB are overwritten before it goes: wipers have no time for
-        more, and whoever takes over must not wait for a disk that is busy with this.
-
-        Raises DrillRefused, before anything is touched, where the folder is not the drill's own.
+        Of a file its first 16 KiB are overwritten, and what is left of the folder is moved to where
+        nobody finds it, until `remove_all`: whoever takes over must not wait for a disk that is
+        busy deleting. Raises DrillRefused, before anything is touched, where the folder is not the
+        drill's own.
         """
         self._require_inside(folder)
         self._require_marked(folder)
         written = sum(_overwrite(folder, chance))
-        shutil.rmtree(folder)
         del self._made[folder]
+        try:
+            folder.rename(self.root / f".wiped-{written}-{folder.name}")
+        except OSError:  # it is on a disk of its own
+            shutil.rmtree(folder)
         return written
 
     def remove_all(self) -> None:

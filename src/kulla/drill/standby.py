@@ -47,14 +47,14 @@ class Standby:
         words = ("standby", "serve", str(self._folder), "--kit", str(part))
         return ChildSpec("standby", (*words, "--every", str(_EVERY_S), "--warm", str(self._port)))
 
-    def wait_level(self, say: Callable[[str], None]) -> None:
-        """Wait until it has replayed all that is confirmed. Raises StandbyFailed."""
+    def wait_level(self, acts: int, say: Callable[[str], None]) -> None:
+        """Wait until it has replayed so many acts. Raises StandbyFailed."""
         pause = threading.Event()
         for _ in range(_LEVEL_LOOKS_MAX):
-            status = self._status()
-            if status.get("position") and not status.get("behind"):
+            position = self._status().get("position", 0)
+            if position >= acts:
                 return
-            say(f"the standby has replayed {status.get('position', 0):,} acts")
+            say(f"the standby has replayed {position:,} of {acts:,} acts")
             pause.wait(_LOOK_S)
         raise StandbyFailed("it does not come level.", place=str(self._folder))
 

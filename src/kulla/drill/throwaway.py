@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import socket
+import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -248,7 +249,9 @@ class Throwaway:
         self.minding.submit(lambda: self._towers[0].minder.start(spec)).result()
         write_people(self.new_home.demo_people, json.loads(self.plan.home.demo_people.read_text()))
         self.adopt()
-        standby.wait_level(say)
+        with closing(sqlite3.connect(f"file:{self.plan.home.registers}?mode=ro", uri=True)) as home:
+            [(acts,)] = home.execute("SELECT position FROM kulla_applied").fetchall()
+        standby.wait_level(acts, say)
 
     def _stop(self) -> None:
         with ExitStack() as stack:
