@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from kulla.tower.up import DemoPlan, Tower, demo_tower, found_demo
 
@@ -30,13 +31,15 @@ def free_ports(count: int) -> int:
 
 @contextmanager
 def running_demo(
-    folder: Path, make: Callable[[DemoPlan], Tower] = demo_tower
+    folder: Path, make: Callable[[DemoPlan], Tower] = demo_tower, **more: Any
 ) -> Iterator[tuple[DemoPlan, Tower]]:
-    """A country of 24 clinics with a practitioner each, three days of slots and four people."""
+    """A country of 24 clinics with a practitioner each, three days of slots and four people.
+
+    `more` are other values of the plan.
+    """
     first = free_ports(6)
-    plan = DemoPlan(
-        folder / "d", port=first, embassy_port=first + 1, per_clinic=1, days=3, people=4
-    )
+    usual: dict[str, Any] = {"per_clinic": 1, "days": 3, "people": 4, **more}
+    plan = DemoPlan(folder / "d", port=first, embassy_port=first + 1, **usual)
     tower = make(plan)
     try:
         tower.start()

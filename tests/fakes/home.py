@@ -11,7 +11,7 @@ import hashlib
 import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from fakes.clock import HandClock
 from fakes.counters import COUNTER, counters
@@ -24,6 +24,7 @@ from kulla.journal.entries import Sealer
 from kulla.journal.simulated import SimulatedTileStore
 from kulla.kernel.service import Actor, Authority, Command, Service
 from kulla.kernel.tower import Answer
+from kulla.registers.fingerprint import FingerprintKey
 from kulla.registers.own import OWN_TABLES, applied
 from kulla.registers.sqlite import LiveRows, create_tables, open_registers
 from kulla.scribe.batch import BatchWriter, pending_entries
@@ -39,9 +40,14 @@ class HomeInProcess:
     """One home and its embassies; `answers` holds what each token was told, in order."""
 
     def __init__(
-        self, folder: Path, *services: Service, authority: Authority | None = None
+        self,
+        folder: Path,
+        *services: Service,
+        authority: Authority | None = None,
+        fingerprint_every: int = 0,
     ) -> None:
         self.folder = folder
+        self.fingerprint_every = fingerprint_every
         self.authority = authority
         self.tower = MadeUpTower()
         self.clock = HandClock()
@@ -80,6 +86,7 @@ class HomeInProcess:
             base=0,
             size=size,
             authority=self.authority,
+            **self._fingerprints(),
         )
         keys = {name: key.verifier for name, key in self.tower.mirror_keys.items()}
         self.quorum = Quorum(keys, self.tower.policy.is_quorum)
@@ -92,6 +99,12 @@ class HomeInProcess:
         }
         self.rounds: list[Round] = []
         self.scribe.start(self.rounds.append)
+
+    def _fingerprints(self) -> dict[str, Any]:
+        if not self.fingerprint_every:
+            return {}
+        key = FingerprintKey(self.tower.journal_key.secret)
+        return {"fingerprint_key": key, "fingerprint_every": self.fingerprint_every}
 
     def _client(self, embassy: MirrorInProcess) -> EmbassyClient:
         transport = MortalTransport(embassy, self.life)

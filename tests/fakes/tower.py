@@ -140,6 +140,7 @@ class FakeTower:
                 assertion=b"" if number else command.assertion,
                 wish=command.wish() if command.assertion and not number else b"",
                 together=len(decision) if command.assertion and not number else 1,
+                via=command.via,
             )
             apply_act(SERVICES, self._rows, act)
             self._acts.append((act, self._plaintext(act)))
@@ -172,6 +173,7 @@ class FakeTower:
             assertion=act.assertion,
             wish=act.wish,
             together=act.together,
+            via=act.via,
         )
 
     def seal(self, subject: str, fields: Mapping[str, str], once: bytes = b"") -> dict[str, bytes]:

@@ -14,9 +14,10 @@ import pytest
 
 from kulla.drill.guard import MARKER
 from kulla.drill.judge import judge
+from kulla.drill.notes import WipePlan
 from kulla.drill.receipts import failed_receipts
 from kulla.drill.told import Said, Verb, Wish
-from kulla.drill.wipe import WipeDrill, WipePlan, WipeRun
+from kulla.drill.wipe import WipeDrill, WipeRun
 from kulla.journal.policy_file import parse_policy
 from kulla.kernel.edges import SystemClock, SystemEntropy
 

@@ -283,12 +283,12 @@ def test_a_persons_programs_and_pages_share_one_pace(country, tmp_path):
 
 
 def test_a_fault_of_ours_says_nothing_of_what_was_sent(country, monkeypatch):
-    from kulla.services.appointments import fhir_api
+    from kulla.services.appointments.fhir import api
 
     def fails(*_args: object) -> None:
         raise RuntimeError("Ana Prifti")
 
-    monkeypatch.setattr(fhir_api.search, "find_slots", fails)
+    monkeypatch.setattr(api.search, "find_slots", fails)
     answer = Program(issue(country, OPERATOR, "slots:read")).get(SLOT_SEARCH)
     assert answer.status_code == 500
     text = answer.content.decode()

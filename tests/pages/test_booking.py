@@ -117,7 +117,7 @@ def test_a_taken_time_is_refused_in_words_and_keeps_what_was_typed(country, ana)
     [
         ("past", "begun already"),
         ("overlap", "another appointment at this time"),
-        ("many", "10 appointments to come"),
+        ("many", "10 appointments are to come already"),
     ],
 )
 def test_each_refusal_of_a_booking_has_its_sentence(country, ana, prepare, said):

@@ -11,7 +11,8 @@ import pytest
 from fakes.desk import Desk
 from kulla.kernel.errors import UnfitAct
 from kulla.kernel.rows import Row
-from kulla.services.appointments import apply, desk_policy, zones
+from kulla.services.appointments import apply, zones
+from kulla.services.appointments.desk import policy
 from kulla.services.appointments.service import SERVICE
 
 ANA, BEN, CEN, CLERK = "a" * 32, "b" * 32, "d" * 32, "c" * 32
@@ -92,7 +93,7 @@ def test_an_arrival_is_noted_and_the_visit_ended(desk: Desk) -> None:
 
 def test_nobody_arrives_the_day_before_or_is_missed_before_their_time(desk: Desk) -> None:
     key = book(desk)
-    first_ms = (EIGHT_S - desk_policy.ARRIVES_BEFORE_MINUTES * 60) * 1000
+    first_ms = (EIGHT_S - policy.ARRIVES_BEFORE_MINUTES * 60) * 1000
     desk.now_ms = first_ms - 1
     assert clerk(desk, "note_arrival", appointment=key) == "too-early"
     desk.now_ms = EIGHT_S * 1000 - 1
@@ -333,9 +334,9 @@ def test_two_appointments_of_one_person_are_not_moved_into_each_other(desk: Desk
 
 def test_a_closing_has_bounds_and_a_practitioner(desk: Desk) -> None:
     assert close(desk, [], practitioner="x").code == "practitioner-unknown"
-    many = [[f"{number:032x}", "hoxha-1"] for number in range(desk_policy.MOVES_MAX + 1)]
+    many = [[f"{number:032x}", "hoxha-1"] for number in range(policy.MOVES_MAX + 1)]
     refusal = close(desk, many)
-    assert (refusal.code, refusal.detail) == ("too-many-moves", {"max": desk_policy.MOVES_MAX})
+    assert (refusal.code, refusal.detail) == ("too-many-moves", {"max": policy.MOVES_MAX})
     twice = [["0" * 32, "hoxha-1"], ["0" * 32, "hoxha-2"]]
     assert close(desk, twice).detail == {"field": "moves"}
 

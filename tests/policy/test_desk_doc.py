@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 
 from fakes.desk import Desk
 from kulla.kernel.service import Refusal
-from kulla.services.appointments import apply, desk_policy, zones
+from kulla.services.appointments import apply, zones
+from kulla.services.appointments.desk import policy
 from kulla.services.appointments.service import SERVICE
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "services" / "appointments-desk.md"
@@ -113,7 +114,7 @@ def test_the_worked_day_goes_as_the_page_says() -> None:
 def test_every_refusal_of_the_desk_is_on_the_page_and_in_the_docstring() -> None:
     documented = {code: set(values.split(", ")) for code, values, _ in tables()["code"]}
     listed = re.findall(
-        r"^([a-z]+(?:-[a-z]+)*) {2,}(\w+(?:, \w+)*)", desk_policy.__doc__ or "", re.MULTILINE
+        r"^([a-z]+(?:-[a-z]+)*) {2,}(\w+(?:, \w+)*)", policy.__doc__ or "", re.MULTILINE
     )
     assert documented == {code: set(values.split(", ")) for code, values in listed}
     assert documented == _seen()
@@ -135,7 +136,7 @@ def _seen() -> dict[str, set[str]]:
         ask(name, appointment=key)
     day = {"practitioner": "hoxha", "day": "2026-03-02"}
     ask("close_day", **day, moves=[[key, "hoxha-1"]])
-    many = [[f"{number:032x}", "hoxha-1"] for number in range(desk_policy.MOVES_MAX + 1)]
+    many = [[f"{number:032x}", "hoxha-1"] for number in range(policy.MOVES_MAX + 1)]
     ask("close_day", **day, moves=many)
     desk.now_ms = at_s("2 Mar 08:00") * 1000
     ask("note_arrival", appointment=key)
@@ -145,5 +146,5 @@ def _seen() -> dict[str, set[str]]:
 
 def test_the_page_states_the_bounds_of_the_policy() -> None:
     page = " ".join(PAGE.read_text().split())
-    assert f"from {desk_policy.ARRIVES_BEFORE_MINUTES} minutes before" in page
-    assert f"at most {desk_policy.MOVES_MAX}" in page
+    assert f"from {policy.ARRIVES_BEFORE_MINUTES} minutes before" in page
+    assert f"at most {policy.MOVES_MAX}" in page

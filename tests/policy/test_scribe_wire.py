@@ -19,7 +19,9 @@ from kulla.scribe.wire import (
     parse_map,
 )
 
-GOOD = Command("appointments", "book", b"i" * 16, Actor("citizen", "a" * 32), {"slot": "x"})
+GOOD = Command(
+    "appointments", "book", b"i" * 16, Actor("citizen", "a" * 32), {"slot": "x"}, via=b"v" * 8
+)
 
 
 def test_a_command_and_its_answer_come_back_as_they_went() -> None:
@@ -36,6 +38,7 @@ KINDS = {
     "subject": str,
     "data": dict,
     "names": list,
+    "via": bytes,
 }
 
 
@@ -56,7 +59,13 @@ def test_a_field_of_the_wrong_kind_is_named(field: str, value: object) -> None:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("id", b"short"), ("role", "king"), ("names", [b"short"]), ("names", [b"n" * 32] * 601)],
+    [
+        ("id", b"short"),
+        ("role", "king"),
+        ("names", [b"short"]),
+        ("names", [b"n" * 32] * 601),
+        ("via", b"v" * 7),
+    ],
 )
 def test_a_value_out_of_its_bounds_is_named(field: str, value: object) -> None:
     with pytest.raises(MalformedAsk) as caught:

@@ -181,18 +181,24 @@ def test_an_act_reads_back(data: dict, position: int):
     )
 
 
-@given(behalf=st.text(max_size=32), assertion=st.binary(max_size=9), wish=st.binary(max_size=9))
-def test_whom_it_was_for_and_what_staff_signed_read_back(
-    behalf: str, assertion: bytes, wish: bytes
+@given(
+    behalf=st.text(max_size=32),
+    assertion=st.binary(max_size=9),
+    wish=st.binary(max_size=9),
+    via=st.just(b"") | st.binary(min_size=8, max_size=8),
+)
+def test_whom_it_was_for_by_what_and_what_staff_signed_read_back(
+    behalf: str, assertion: bytes, wish: bytes, via: bytes
 ):
     plaintext = act_plaintext(
         *("appointments", "booked", 3, NOON_MS, "clerk", "ab" * 16, b"k" * 32, {}),
         behalf=behalf,
         assertion=assertion,
         wish=wish,
+        via=via,
     )
     act = parse_act(plaintext, 7)
-    assert (act.actor.behalf, act.assertion, act.wish) == (behalf, assertion, wish)
+    assert (act.actor.behalf, act.assertion, act.wish, act.via) == (behalf, assertion, wish, via)
     assert decode(plaintext).keys() >= {"act", "by"}
     assert ("for" in decode(plaintext)) == bool(behalf)
 
@@ -204,6 +210,9 @@ def test_whom_it_was_for_and_what_staff_signed_read_back(
         {"for": b"bytes"},
         {"signed": "text"},
         {"wish": None},
+        {"via": "text of 8"},
+        {"via": b"short"},
+        {"via": b""},
         {"role": []},
         {"at": "noon"},
         {"at": True},

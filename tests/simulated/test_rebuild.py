@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,8 @@ from kulla.kernel.rows import Cell
 from kulla.kernel.service import Service
 from kulla.rebuild.chain import EpochPlan, RegistersAhead, SourcesExhausted, rebuild_registers
 from kulla.rebuild.history import plan_history, settle_log
-from kulla.rebuild.replay import EntryDoesNotFit, Replayed
+from kulla.rebuild.reading import read_verified
+from kulla.rebuild.replay import EntryDoesNotFit, Replay, Replayed
 from kulla.rebuild.sources import HttpSource, tiles_of
 from kulla.registers.sqlite import create_tables, dump, open_registers
 
@@ -96,6 +97,27 @@ def test_a_rebuild_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> None
     connection.close()
     connection, second = _rebuilt(home, [plan], tmp_path / "new")
     assert (first.acts, second.acts) == (half, plan.size - half)
+    assert _all_rows(connection) == _all_rows(home.connection)
+
+
+def test_a_replay_whose_source_failed_may_be_run_again(tmp_path: Path) -> None:
+    """What it applied was rolled back, also in its memory."""
+    home = _grown(tmp_path)
+    [plan] = _plans(home, _sources(home))
+    connection = open_registers(tmp_path / "new", create=True)
+    create_tables(connection, TABLES)
+    replay = Replay(connection, TABLES, {"counters": counters()})
+    bundles = list(read_verified(plan, 0))
+
+    def cut_off() -> Iterator[tuple[int, Sequence[bytes]]]:
+        yield bundles[0]
+        raise SourcesExhausted("no source gives the rest.")
+
+    with pytest.raises(SourcesExhausted):
+        replay.run(cut_off(), home.tower.opener, 0)
+    assert replay.position == 0
+    replay.run(iter(bundles), home.tower.opener, 0)
+    assert replay.report.case_count == 0
     assert _all_rows(connection) == _all_rows(home.connection)
 
 
@@ -231,7 +253,7 @@ def test_a_full_disk_is_no_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         raise sqlite3.OperationalError("disk I/O error")
 
     with monkeypatch.context() as patched:
-        patched.setattr("kulla.rebuild.replay.apply_act", fails)
+        patched.setattr("kulla.rebuild.applying.apply_act", fails)
         with pytest.raises(sqlite3.OperationalError):
             _rebuilt(home, _plans(home, _sources(home)), tmp_path / "new")
     connection, report = _rebuilt(home, _plans(home, _sources(home)), tmp_path / "new")

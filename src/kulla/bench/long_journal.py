@@ -36,6 +36,7 @@ from kulla.journal.policy_file import (
 )
 from kulla.journal.tree import Tree
 from kulla.kernel.rows import Table
+from kulla.registers.fingerprint import FingerprintKey
 from kulla.registers.sqlite import LiveRows, Statements, create_tables
 from kulla.scribe.batch import BatchWriter
 from kulla.tower.services import SERVICES, register_tables
@@ -117,7 +118,16 @@ def make_journal(
     rows = LiveRows(connection, tables)
     rows.put("kulla_epoch", {"number": 1, "origin": ORIGIN, "base": 0, "root_before": None})
     sealer = Sealer(ORIGIN, journal_key, entropy)
-    writer = BatchWriter(connection, rows, SERVICES, sealer, StoryClock(), base=0, size=0)
+    writer = BatchWriter(
+        connection,
+        rows,
+        SERVICES,
+        sealer,
+        StoryClock(),
+        base=0,
+        size=0,
+        fingerprint_key=FingerprintKey(journal_key.secret),
+    )
     first_holder = embassy_folders(folder)[EMBASSIES[0]]
     with FileTileStore(_log_folder(first_holder), create=True) as store:
         shelf = _Shelf(store)

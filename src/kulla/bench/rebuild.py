@@ -29,6 +29,7 @@ from kulla.rebuild.chain import rebuild_registers
 from kulla.rebuild.history import plan_history, settle_log
 from kulla.rebuild.replay import Replayed
 from kulla.rebuild.sources import FolderSource
+from kulla.registers.fingerprint import FingerprintKey
 from kulla.registers.sqlite import LiveRows, create_indexes, create_tables, open_registers
 from kulla.tower.services import SERVICES, register_tables
 
@@ -113,7 +114,13 @@ def rebuild_once(journal: Path, home: Path) -> None:
             "kulla_epoch", {"number": 1, "origin": ORIGIN, "base": 0, "root_before": None}
         )
         report = rebuild_registers(
-            plans, {key.key_id: key}, connection, tables, SERVICES, own_store=lambda _: own
+            plans,
+            {key.key_id: key},
+            connection,
+            tables,
+            SERVICES,
+            own_store=lambda _: own,
+            fingerprint_key=FingerprintKey(key.secret),
         )
         create_indexes(connection, tables)
     seconds = clock.monotonic_s() - start_s
@@ -129,6 +136,7 @@ def _figures(report: Replayed, seconds: float) -> dict[str, Any]:
         "seconds": round(seconds, 3),
         "cpu_s": round(sum(one.ru_utime + one.ru_stime for one in both), 3),
         "peak_memory_mib": round(sum(one.ru_maxrss for one in both) / 1024, 1),
+        "fingerprints": report.fingerprints,
         "cases": report.case_count,
         "first_cases": report.cases[:3],
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import tempfile
+from itertools import product
 from pathlib import Path
 from typing import NoReturn
 
@@ -12,6 +13,20 @@ import click
 from rich.console import Console
 
 COMPLAINTS_SHOWN_MAX = 20
+ALL = "all"
+FAULTS = (
+    "kill",
+    "disk-full",
+    "torn",
+    "partition",
+    "slow",
+    "lying-embassy",
+    "clock",
+    "between-rounds",
+    "zombie-home",
+    ALL,
+)
+"""What `kulla.drill.faults` has, which is too much to import for --help."""
 
 
 @click.group()
@@ -35,6 +50,15 @@ def drill() -> None:
     type=click.Path(file_okay=False, path_type=Path),
     help="Keep what is left of it in this new folder, so that others can check.",
 )
+@click.option(
+    "--fault",
+    type=click.Choice(FAULTS),
+    help="What else goes wrong while citizens book; 'all': each of them, one after the other.",
+)
+@click.option(
+    "--journal", default=0, help="So many acts are in the journal before the citizens come."
+)
+@click.option("--standby", is_flag=True, help="A standby follows meanwhile, and takes over.")
 @click.option("--acts", default=10_000, show_default=True, help="Acknowledged before the blow.")
 @click.option("--citizens", default=0, help="How many live in the country (default: enough).")
 @click.option("--at-once", default=64, show_default=True, help="How many of them at once.")
@@ -48,6 +72,9 @@ def wipe(
     rounds: int,
     json_path: Path | None,
     keep: Path | None,
+    fault: str | None,
+    journal: int,
+    standby: bool,
     acts: int,
     citizens: int,
     at_once: int,
@@ -60,39 +87,85 @@ def wipe(
 
     Example: kulla drill wipe --seed 1 --json score.json
     """
-    from kulla.drill.report import table_of, write_json
-    from kulla.drill.wipe import WipeDrill, WipePlan
+    from kulla.drill.notes import WipePlan
+    from kulla.drill.report import WipeReport, table_of, write_json
+    from kulla.drill.wipe import WipeDrill
     from kulla.kernel.edges import SystemClock, SystemEntropy
     from kulla.tower.logs import set_up_logs
 
-    if acts < 1 or rounds < 1 or at_once < 1 or citizens < 0:
+    if acts < 1 or rounds < 1 or at_once < 1 or citizens < 0 or journal < 0:
         raise click.UsageError("--acts, --rounds and --at-once are 1 or more.")
     set_up_logs("drill")
     signal.signal(signal.SIGTERM, _interrupted)
     console = Console(stderr=True)
-    reports = []
-    for number in range(seed, seed + rounds):
+    reports: list[WipeReport] = []
+    faults = FAULTS[:-1] if fault == ALL else (fault or "",)
+    several = rounds * len(faults) > 1
+    for name, number in product(faults, range(seed, seed + rounds)):
         plan = WipePlan(
             seed=number,
             folder=folder or Path(tempfile.gettempdir()),
             acts=acts,
             citizens=citizens,
-            keep=keep / f"seed-{number}" if keep and rounds > 1 else keep,
+            keep=keep / f"{name and name + '-'}seed-{number}" if keep and several else keep,
             at_once=at_once,
+            fault=name,
+            journal=journal,
+            standby=standby,
         )
-        with console.status(f"seed {number}") as status:
+        what = f"{name}, seed {number}" if name else f"seed {number}"
+        with console.status(what) as status:
 
-            def say(what: str, number: int = number) -> None:
-                status.update(f"seed {number}: {what}")
+            def say(doing: str, what: str = what) -> None:
+                status.update(f"{what}: {doing}")
 
             run = WipeDrill(plan, SystemClock(), SystemEntropy(), say).run()
         reports.append(run.report)
         for complaint in run.report.complaints[:COMPLAINTS_SHOWN_MAX]:
-            console.print(f"seed {number}: {complaint}", style="red", soft_wrap=True)
+            console.print(f"{what}: {complaint}", style="red", soft_wrap=True)
         if json_path is not None:
             write_json(json_path, reports)
     Console().print(table_of(reports))
     if not all(report.passed for report in reports):
+        raise SystemExit(1)
+
+
+@drill.command("undo")
+@click.option("--seed", default=1, show_default=True, help="The same seed, the same story.")
+@click.option("--acts", default=10_000, show_default=True, help="Of the country, in all.")
+@click.option("--intruders", default=300, show_default=True, help="Of those, the intruder's.")
+@click.option(
+    "--json",
+    "json_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the score to this file.",
+)
+def undo(seed: int, acts: int, intruders: int, json_path: Path | None) -> None:
+    """Undo three weeks of an intruder's acts among a country's, and compare all registers.
+
+    In this one process: the real scribe, journal, embassies, plan, signatures and rebuild. Exit
+    code 0: the registers equal a replay of the remaining acts save for the listed cases, and a
+    rebuild from the embassies gives the same; 1: they do not.
+
+    Example: kulla drill undo --seed 1 --json undo.json
+    """
+    from rich.table import Table
+
+    from kulla.drill.undo.run import UndoDrill, UndoDrillPlan
+    from kulla.kernel.edges import SystemClock
+
+    if not 0 < intruders < acts // 4:
+        raise click.UsageError("--intruders is 1 or more, and less than a quarter of --acts.")
+    with Console(stderr=True).status("undo") as status:
+        plan = UndoDrillPlan(seed, acts, intruders)
+        report = UndoDrill(plan, SystemClock(), status.update).run()
+    if json_path is not None:
+        json_path.write_text(json.dumps(report.as_map(), indent=1) + "\n", encoding="utf-8")
+    table = Table("what", "found", title="Undo drill")
+    for name, value in report.as_map().items():
+        table.add_row(name, str(value))
+    Console().print(table)
+    if not report.passed:
         raise SystemExit(1)
 
 
@@ -107,33 +180,66 @@ def wipe(
 )
 @click.option(
     "--build",
-    type=click.Choice(["no-fsync", "quorum-1", "answers-early", "no-sealing"]),
-    help="Simulate a Kulla that is broken on purpose, to see that it is found.",
+    help="Simulate a Kulla that is broken on purpose, to see that it is found; 'list' names them.",
 )
+@click.option("--jobs", default=0, help="So many processes (default: one for each core).")
 @click.option("--history", is_flag=True, help="Print the history of a single seed that held, too.")
 def simulate(
-    seeds: int, seed: int, json_path: Path | None, build: str | None, history: bool
+    seeds: int, seed: int, json_path: Path | None, build: str | None, jobs: int, history: bool
 ) -> None:
-    """Live through whole countries in this one process, each from a seed, with faults everywhere.
+    """Live through whole countries, each in one process and from one seed, with faults everywhere.
 
-    No process is started and no socket opened. A seed that fails prints its history, and the same
-    seed gives the same history again. Exit code 0: all held; 1: a seed failed.
+    No socket is opened and nothing is written but --json. A seed that fails prints its history, and
+    the same seed gives the same history again, whatever --jobs is. Exit code 0: all held; 1: a seed
+    failed.
 
     Example: kulla drill simulate --seeds 1000 --seed 0 --json simulation.json
     """
-    from kulla.drill.simulation.run import run_seeds
+    from kulla.drill.simulation.plot import BUILDS
+    from kulla.drill.simulation.run import cores, run_seeds
     from kulla.drill.simulation.telling import Telling
     from kulla.kernel.edges import SystemClock
 
-    if seeds < 1:
-        raise click.UsageError("--seeds is 1 or more.")
+    if seeds < 1 or jobs < 0:
+        raise click.UsageError("--seeds is 1 or more, --jobs is 1 or more.")
+    if build is not None and build not in BUILDS:
+        named = ", ".join(name for name in BUILDS if name)
+        raise click.UsageError(f"The builds that are broken on purpose: {named}.")
+    jobs = 1 if seeds == 1 else min(jobs or cores(), seeds)
     with Telling(seeds, build or "", Console(stderr=True), history=history) as telling:
-        report = run_seeds(range(seed, seed + seeds), SystemClock(), build or "", telling.seed_done)
+        report = run_seeds(
+            range(seed, seed + seeds), SystemClock(), build or "", telling.seed_done, jobs=jobs
+        )
     if json_path is not None:
         json_path.write_text(json.dumps(report.as_map(), indent=1) + "\n", encoding="utf-8")
     Console().print(telling.table_of(report))
     if report.failed:
         raise SystemExit(1)
+
+
+@drill.command("lying-embassy", hidden=True)
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--kind", required=True, help="What it lies about.")
+@click.option("--seed", default=1, help="Chooses among its lies.")
+@click.option("--ready-fd", type=int, hidden=True)
+def lying_embassy(folder: Path, kind: str, seed: int, ready_fd: int | None) -> None:
+    """Run the embassy of FOLDER as a liar; a drill starts it.
+
+    Example: kulla drill lying-embassy FOLDER --kind forgets
+    """
+    from kulla.drill.guard import MARKER
+    from kulla.drill.liar import KINDS, serve_lies
+    from kulla.tower.logs import set_up_logs
+    from kulla.tower.minder import follow_parent, say_ready
+
+    if kind not in KINDS or not (folder / MARKER).exists():
+        raise click.UsageError(
+            f"FOLDER is one that a drill made, --kind one of {', '.join(KINDS)}."
+        )
+    set_up_logs(f"embassy {folder.name}")
+    if ready_fd is not None:
+        follow_parent()
+    serve_lies(folder, kind, seed, lambda url: say_ready(ready_fd, url))
 
 
 def _interrupted(*_: object) -> NoReturn:

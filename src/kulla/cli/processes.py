@@ -11,10 +11,12 @@ from kulla.tower.logs import set_up_logs
 from kulla.tower.minder import follow_parent, say_ready
 
 HOME = click.argument("home", type=click.Path(exists=True, file_okay=False, path_type=Path))
+WHEN = click.option("--when", type=click.Path(path_type=Path), hidden=True)
 READY = click.option("--ready-fd", type=int, hidden=True)
 
 
-def _ready(descriptor: int | None) -> Callable[[str], None]:
+def ready_at(descriptor: int | None) -> Callable[[str], None]:
+    """What says 'ready' to the minder on the pipe it gave, and ends this process with it."""
     if descriptor is not None:
         follow_parent()
     return lambda word: say_ready(descriptor, word)
@@ -27,17 +29,23 @@ def scribe() -> None:
 
 @scribe.command("serve")
 @HOME
+@WHEN
 @READY
-def scribe_serve(home: Path, ready_fd: int | None) -> None:
+def scribe_serve(home: Path, when: Path | None, ready_fd: int | None) -> None:
     """Run the scribe of HOME until it is asked to stop.
 
     Example: kulla scribe serve /srv/kulla/home
     """
+    from kulla.tower.held import wait_until_there
     from kulla.tower.home import Home
     from kulla.tower.scribe_app import serve
+    from kulla.tower.services import register_tables
 
     set_up_logs("scribe")
-    serve(Home(home), _ready(ready_fd))
+    if when is not None:
+        register_tables()  # takes as long as all else before the home is there
+    wait_until_there(when)
+    serve(Home(home), ready_at(ready_fd))
 
 
 @click.group()
@@ -47,20 +55,23 @@ def keeper() -> None:
 
 @keeper.command("serve")
 @HOME
+@WHEN
 @READY
-def keeper_serve(home: Path, ready_fd: int | None) -> None:
+def keeper_serve(home: Path, when: Path | None, ready_fd: int | None) -> None:
     """Run the keeper of HOME until it is asked to stop.
 
     Example: kulla keeper serve /srv/kulla/home
     """
     from kulla.keeper.process import serve
     from kulla.tower.garbage import look_for_garbage_seldom
+    from kulla.tower.held import wait_until_there
     from kulla.tower.home import Home
 
     set_up_logs("keeper")
+    wait_until_there(when)
     found = Home(home)
     look_for_garbage_seldom()
-    serve(found.keeper, found.run_folder(), _ready(ready_fd))
+    serve(found.keeper, found.run_folder(), ready_at(ready_fd))
 
 
 @click.group()
@@ -70,9 +81,10 @@ def portal() -> None:
 
 @portal.command("serve")
 @HOME
+@WHEN
 @READY
 @click.option("--bench", is_flag=True, help="Serve /empty, the yardstick of `kulla bench`.")
-def portal_serve(home: Path, ready_fd: int | None, bench: bool) -> None:
+def portal_serve(home: Path, when: Path | None, ready_fd: int | None, bench: bool) -> None:
     """Run the portal of HOME until it is asked to stop.
 
     Example: kulla portal serve /srv/kulla/home
@@ -81,7 +93,7 @@ def portal_serve(home: Path, ready_fd: int | None, bench: bool) -> None:
     from kulla.tower.portal_app import serve
 
     set_up_logs("portal")
-    serve(Home(home), _ready(ready_fd), bench=bench)
+    serve(Home(home), ready_at(ready_fd), bench=bench, when=when)
 
 
 @click.group()
@@ -101,4 +113,4 @@ def post_serve(home: Path, ready_fd: int | None) -> None:
     from kulla.tower.post_app import serve
 
     set_up_logs("post")
-    serve(Home(home), _ready(ready_fd))
+    serve(Home(home), ready_at(ready_fd))

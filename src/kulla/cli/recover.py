@@ -176,15 +176,26 @@ def takeover_run(
     click.echo(f"Signed by {', '.join(report.signed)}.")
     for fault in report.not_counted:
         click.echo(f"Not counted: {fault}")
-    click.echo(f"Epoch {report.epoch} is prepared: {report.acts} acts in {report.seconds} s.")
+    click.echo(
+        f"Epoch {report.epoch} is prepared: {report.acts} acts, of which {report.replayed} were "
+        f"replayed now, in {report.seconds} s."
+    )
     click.echo(f"Sealed by {', '.join(report.sealed)}; held by {', '.join(report.holders)}.")
     if not report.certain:
         click.echo("Too few embassies answered to be certain: look at what the others hold.")
+    if report.keys_missing:
+        click.echo(f"{report.keys_missing} wrapped keys are at no embassy: those people's personal")
+        click.echo("data stays closed. Reach more embassies, then run this again.")
     for name, size in report.tails:
         click.echo(f"{name} holds entries up to {size}, beyond what was adopted: evidence.")
     for name, size in report.forked:
         click.echo(f"{name} holds ANOTHER HISTORY of {size} entries: evidence.")
+    if report.cases:
+        position, why = report.cases[0]
+        click.echo(f"{len(report.cases)} acts are cases, the first at position {position}: {why}")
+        click.echo(f"Look at all of them: kulla cases {home}")
     click.echo(f"Put {report.policy} into the kit in the old one's place, then: kulla up {home}")
+    click.echo("(A warm standby that ran in this folder opens the doors by itself now.)")
 
 
 def _bars() -> Progress:

@@ -54,6 +54,11 @@ class Browser:
         self._cookies: dict[str, str] = {}
         self._line: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
+    @property
+    def site(self) -> str:
+        """Host and port that it asks."""
+        return f"{self._site.host}:{self._site.port}"
+
     async def get(self, path: str) -> Page:
         """Fetch a page. Raises NoAnswer; a line that went stale is tried once more."""
         stale = self._line is not None

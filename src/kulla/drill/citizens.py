@@ -19,6 +19,7 @@ from kulla.drill.reading import (
     read_form,
     read_mine,
     read_people,
+    read_reason,
     read_slots,
     read_standing,
 )
@@ -74,6 +75,11 @@ class Citizen:
     def browser(self) -> Browser:
         """The browser that this person sits at."""
         return self._browser
+
+    @property
+    def is_over(self) -> bool:
+        """Whether home is gone."""
+        return self._over()
 
     async def sign_in(self) -> None:
         """Sign in on the demo's page: look for one's name, press one's button.
@@ -192,6 +198,7 @@ class Citizen:
             typed=typed,
             appointment=appointment,
             contested=contested,
+            site=self._browser.site,
         )
         return self._answers.ask(wish)
 
@@ -220,6 +227,8 @@ class Citizen:
                 return
             said = _SAID.get(page.status, Said.UNEXPECTED)
             self._tell(wish, said)
+            if said in {Said.UNAVAILABLE, Said.UNEXPECTED}:
+                self._answers.reasons[read_reason(page.text) or str(page.status)] += 1
             if said in _FINAL or self._over():
                 return
             await asyncio.sleep(min(_WAIT_MAX_S, max(page.retry_after_s, _PAUSE_S)))

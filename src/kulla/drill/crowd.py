@@ -29,6 +29,8 @@ _RACE_EVERY: Final = 48
 _RACERS: Final = 6
 _RACE_WAIT_S: Final = 1.5
 _SEARCH_PAGES_MAX: Final = 100
+_ENTER_TRIES: Final = 40
+_ENTER_PAUSE_S: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +151,7 @@ class Visit:
 
     async def make(self) -> None:
         """Sign in, race if chosen to, book on some days, move and cancel, and repeat oneself."""
-        await self.citizen.sign_in()
+        await self._enter()
         if self.race is not None:
             await self._race(self.race)
         for day in self.chance.sample(self.directory.days, _DAYS_EACH):
@@ -164,6 +166,17 @@ class Visit:
         if self.chance.random() < _REPEAT_CHANCE and self._mine:
             booking, _, _ = self._mine[self.chance.choice(sorted(self._mine))]
             await self.citizen.repeat(booking)
+
+    async def _enter(self) -> None:
+        """Sign in; where the site does not answer, try again some times before going away."""
+        for _ in range(_ENTER_TRIES):
+            try:
+                return await self.citizen.sign_in()
+            except NoAnswer:
+                if self.citizen.is_over:
+                    raise
+                await asyncio.sleep(_ENTER_PAUSE_S)
+        return await self.citizen.sign_in()
 
     async def _race(self, race: Race) -> None:
         async def choose() -> str | None:

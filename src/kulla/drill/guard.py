@@ -27,7 +27,7 @@ from kulla.kernel.errors import KullaError
 
 MARKER: Final = ".kulla-drill"
 _TOKEN_BYTES: Final = 32
-_BLOCK_BYTES: Final = 1 << 20
+_NOISE_BYTES: Final = 1 << 14
 _DYING_S: Final = 10.0
 _LOOK_S: Final = 0.01
 
@@ -82,7 +82,10 @@ class Guard:
         self._mark(folder)
 
     def wipe(self, folder: Path, chance: Chance) -> int:
-        """Overwrite every file of a marked folder with noise, then delete it; the bytes written.
+        """Overwrite the files of a marked folder with noise, and delete it; the bytes written.
+
+        Of a file its first 16 KiB are overwritten before it goes: wipers have no time for
+        more, and whoever takes over must not wait for a disk that is busy with this.
 
         Raises DrillRefused, before anything is touched, where the folder is not the drill's own.
         """
@@ -142,6 +145,27 @@ class Guard:
         for leader in leaders:
             del self._own[leader.pid]
         return [one.pid for one in members]
+
+    def members(self, leader: int) -> list[int]:
+        """An adopted process and all that it started, as far as they live; [] where it is gone."""
+        try:
+            own = self._require_own(leader)
+        except DrillRefused:
+            return []
+        return [one.pid for one in _members({own.pid}) if one.alive]
+
+    def kill_one(self, pid: int) -> bool:
+        """SIGKILL one process that was adopted, or started by one that was; False where it is gone.
+
+        Raises DrillRefused for any other.
+        """
+        found = _process(pid)
+        if found is None or not found.alive:
+            return False
+        self._require_own(found.session)
+        with ExitStack() as held:
+            _signal(self._hold(found, held))
+        return True
 
     def _require_own(self, pid: int) -> _Process:
         known, found = self._own.get(pid), _process(pid)
@@ -226,8 +250,8 @@ def loopback(url: str) -> Address:
 
 
 def _overwrite(folder: Path, chance: Chance) -> Iterator[int]:
-    """Overwrite the plain files below `folder` with noise; yields how many bytes each had."""
-    device = folder.lstat().st_dev
+    """Overwrite the plain files below `folder` with noise; yields how many bytes of each."""
+    device, noise = folder.lstat().st_dev, chance.randbytes(_NOISE_BYTES)
     for _, _, names, descriptor in os.fwalk(folder, follow_symlinks=False):
         for name in names:
             found = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
@@ -237,9 +261,8 @@ def _overwrite(folder: Path, chance: Chance) -> Iterator[int]:
                 continue
             file = os.open(name, os.O_WRONLY | os.O_NOFOLLOW, dir_fd=descriptor)
             with os.fdopen(file, "wb", buffering=0) as out:
-                for at in range(0, found.st_size, _BLOCK_BYTES):
-                    out.write(chance.randbytes(min(_BLOCK_BYTES, found.st_size - at)))
-            yield found.st_size
+                out.write(noise[: found.st_size])
+            yield min(found.st_size, _NOISE_BYTES)
 
 
 def _process(pid: int) -> _Process | None:

@@ -25,6 +25,7 @@ _DOCTOR: Final = re.compile(r'href="/appointments/doctors/([a-z0-9-]+)"')
 _DAY: Final = re.compile(r'href="\?day=(\d{4}-\d\d-\d\d)#times"')
 _MONTH: Final = re.compile(r'href="\?month=(\d{4}-\d\d)"')
 _CARD: Final = re.compile(r'href="/appointments/([0-9a-f]{32})"')
+_REASON: Final = re.compile(r' data-code="([a-z-]+)"')
 _TAG: Final = re.compile(r'class="tag ?(good|warn|bad|)"')
 
 _STATES: Final[Mapping[str, State]] = {
@@ -78,6 +79,12 @@ def read_days(text: str) -> list[str]:
 def read_months(text: str) -> list[str]:
     """The neighbouring months that a practitioner's page links to."""
     return _MONTH.findall(text)
+
+
+def read_reason(text: str) -> str:
+    """The code of the reason why nothing could be done now; '' where the page names none."""
+    found = _REASON.search(text)
+    return found[1] if found else ""
 
 
 def read_standing(text: str) -> Shown | None:

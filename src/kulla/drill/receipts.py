@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from kulla.drill.judge import ACT_OF
-from kulla.drill.told import Wish
+from kulla.drill.told import Verb, Wish
 from kulla.journal.errors import JournalError
 from kulla.journal.policy_file import PolicyFile
 from kulla.journal.receipts import VerifiedReceipt, verify_receipt
@@ -55,9 +55,11 @@ def _differs(wish: Wish, proven: VerifiedReceipt, bases: Mapping[str, int]) -> s
         "person": (act["by"], wish.citizen),
         "citizen": (data.get("citizen"), wish.citizen),
         "appointment": (data.get("appointment"), wish.appointment),
-        "slot": (data.get("slot"), wish.slot),
         "position": (position, wish.position),
     }
+    if wish.verb is not Verb.CANCEL:
+        # Who cancels names the appointment: a move that nobody confirmed may have come before.
+        told["slot"] = (data.get("slot"), wish.slot)
     return ", ".join(name for name, (has, wanted) in told.items() if has != wanted)
 
 

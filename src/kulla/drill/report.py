@@ -32,22 +32,33 @@ class WipeReport:
                        many of them the embassies held all the same, as showed when sent again.
     answers:           how many wishes came out how, in the whole drill.
     faults:            visits that broke off while home was there, by what the citizen met.
+    fault:             what else went wrong, '' for nothing; done: what was done for it; found: what
+                       it looks at beside all this; broken: how much of that is not as it must be.
+    reasons:           why citizens were told that nothing can be done now, and how often.
+    journal_before:    acts that the journal held before the citizens came, where it was given a
+                       past; standby: whether a standby followed and took over.
+    takeover_tries:    how often the operator had to type the takeover's command.
     """
 
     seed: int
+    fault: str = ""
     acknowledged: int = 0
     acknowledged_after: int = 0
+    journal_before: int = 0
+    standby: bool = False
     journal_size: int = 0
     lost: int = 0
     doubled: int = 0
     receipts_failed: int = 0
     refusals_unfounded: int = 0
     answers_changed: int = 0
+    broken: int = 0
     first_page_s: float | None = None
     first_act_s: float | None = None
     first_passkey_s: float | None = None
     last_told_s: float | None = None
     takeover_s: float | None = None
+    takeover_tries: int = 1
     destroy_s: float | None = None
     embassy_destroyed: str = ""
     adopted_size: int = 0
@@ -68,6 +79,9 @@ class WipeReport:
     processes_killed: int = 0
     bytes_overwritten: int = 0
     faults: dict[str, int] = field(default_factory=dict)
+    reasons: dict[str, int] = field(default_factory=dict)
+    done: dict[str, Any] = field(default_factory=dict)
+    found: dict[str, Any] = field(default_factory=dict)
     complaints: list[str] = field(default_factory=list)
     machine: str = ""
     version: str = ""
@@ -81,13 +95,15 @@ class WipeReport:
             self.receipts_failed,
             self.refusals_unfounded,
             self.answers_changed,
+            self.broken,
         )
         reopened = (self.first_page_s, self.first_act_s, self.first_passkey_s)
         return None not in reopened and not any(failed)
 
     def as_map(self) -> dict[str, Any]:
         """The report as JSON holds it."""
-        return {**asdict(self), "passed": self.passed}
+        found = asdict(self)
+        return {**found, **found.pop("found"), "passed": self.passed}
 
 
 def write_json(path: Path, reports: Sequence[WipeReport]) -> None:
@@ -113,19 +129,35 @@ def version() -> str:
 
 def table_of(reports: Sequence[WipeReport]) -> Table:
     """The score for people: of one drill in full, of several one row each."""
-    title = "Home and one embassy were wiped while citizens booked"
-    table = Table(title=title, caption=machine(), title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(
+        title="Home and one embassy were wiped while citizens booked",
+        caption=machine(),
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+    )
     if len(reports) == 1:
         table.show_header = False
         for name, value in _in_full(reports[0]):
             table.add_row(name, value)
         return table
-    for name in ("seed", "embassy", "acts", "lost", "doubled", "receipts", "page", "act", ""):
-        table.add_column(name, justify="left" if name == "embassy" else "right")
+    for name in (
+        "fault",
+        "seed",
+        "embassy",
+        "acts",
+        "lost",
+        "doubled",
+        "receipts",
+        "page",
+        "act",
+        "",
+    ):
+        table.add_column(name, justify="left" if name in {"fault", "embassy"} else "right")
     for one in reports:
         table.add_row(
+            one.fault or "none",
             str(one.seed),
-            one.embassy_destroyed,
+            one.embassy_destroyed or "none",
             f"{one.acknowledged:,}",
             _count(one.lost),
             _count(one.doubled),
@@ -138,7 +170,14 @@ def table_of(reports: Sequence[WipeReport]) -> Table:
 
 
 def _in_full(one: WipeReport) -> Iterator[tuple[str, str]]:
-    yield "seed, embassy destroyed", f"{one.seed}, {one.embassy_destroyed}"
+    yield "seed, embassy destroyed", f"{one.seed}, {one.embassy_destroyed or 'none'}"
+    if one.journal_before or one.standby:
+        who = "a standby took over" if one.standby else "a new home was rebuilt"
+        yield "journal before", f"{one.journal_before:,} acts; {who}"
+    if one.fault:
+        yield "fault", f"{one.fault}: {_in_words(one.done)}"
+        yield "and it showed", _in_words(one.found) or "nothing more"
+        yield "not as it must be", _count(one.broken)
     yield "acknowledged before", f"{one.acknowledged:,} acts at {one.acts_per_s:,.0f} a second"
     yield "lost", _count(one.lost)
     yield "doubled", _count(one.doubled)
@@ -153,6 +192,10 @@ def _in_full(one: WipeReport) -> Iterator[tuple[str, str]]:
     yield "journal now", f"{one.journal_size:,} acts, pages of {one.pages_checked:,} citizens seen"
     yield "the drill took", f"{one.total_s:.0f} s"
     yield "verdict", _verdict(one)
+
+
+def _in_words(counts: dict[str, Any]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in counts.items())
 
 
 def _verdict(one: WipeReport) -> str:

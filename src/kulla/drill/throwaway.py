@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from kulla.drill.chance import Chance
 from kulla.drill.citizens import Person
 from kulla.drill.guard import DrillRefused, Guard, loopback
+from kulla.drill.minding import MindingThread
+from kulla.drill.proxy import Lines
+from kulla.drill.standby import Standby
 from kulla.journal.policy_file import PolicyFile, parse_policy
 from kulla.kernel.errors import KullaError
 from kulla.tower.country import FAMILY, GIVEN, write_people
 from kulla.tower.home import SOCKET_PATH_MAX, Home
+from kulla.tower.minder import Child, ChildSpec
+from kulla.tower.past import give_past
 from kulla.tower.recover import TakeoverReport, take_over
 from kulla.tower.up import EMBASSIES, DemoPlan, Tower, demo_tower, found_demo
 
@@ -36,13 +43,62 @@ class NoPorts(KullaError):
     """No run of free ports was found on loopback."""
 
 
+@dataclass(frozen=True, slots=True)
+class DrillPlan(DemoPlan):
+    """A demo country some of whose folders lie on disks of their own (see `disks.Disk`).
+
+    `on_disks` names them: 'home', or an embassy.
+    """
+
+    on_disks: frozenset[str] = frozenset()
+
+    @property
+    def home(self) -> Home:
+        """See DemoPlan."""
+        return Home(self.disk("home") / "home" if "home" in self.on_disks else self.folder / "home")
+
+    def embassy(self, name: str) -> Path:
+        """See DemoPlan."""
+        return self.disk(name) / name if name in self.on_disks else self.folder / "embassies" / name
+
+    def disk(self, name: str) -> Path:
+        """Where the disk is mounted on which this one lies."""
+        return self.folder / f"disk-{name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrangement:
+    """How a drill's tower differs from a plain one.
+
+    on_disks: see DrillPlan; they are mounted before anything is made. lines: embassies are reached
+    through `Throwaway.lines`. change: see tower.up.Tower; the new home's processes stay as they
+    are. made: what is done between the making of the folders and the start.
+    """
+
+    on_disks: frozenset[str] = frozenset()
+    lines: bool = False
+    change: Callable[[ChildSpec], ChildSpec] = lambda spec: spec
+    made: Callable[[Throwaway], None] = lambda _: None
+
+
 class Throwaway:
     """A demo tower that a drill may destroy, and the one that takes over from it.
 
-    Start it from the thread that will outlive it: its processes end with the thread that made them.
+    All processes are started by one thread (`minding`), which lives until `end`.
     """
 
-    def __init__(self, guard: Guard, chance: Chance, *, people: int, acts: int) -> None:
+    def __init__(
+        self,
+        guard: Guard,
+        chance: Chance,
+        *,
+        people: int,
+        acts: int,
+        journal: int = 0,
+        standby: bool = False,
+        arrangement: Arrangement = Arrangement(),
+    ) -> None:
+        """`journal`, `standby`: see notes.WipePlan."""
         if people > PEOPLE_MAX:
             raise DrillRefused(
                 f"{people:,} people share {len(GIVEN) * len(FAMILY)} names, and the demo's sign-in "
@@ -51,13 +107,18 @@ class Throwaway:
                 remedy=f"Let at most {PEOPLE_MAX:,} live there, with fewer --acts.",
             )
         self.guard = guard
-        self._ports = free_ports(2 + len(EMBASSIES), chance)
-        self.plan = DemoPlan(
+        self._arrangement = arrangement
+        self._journal = journal
+        self._ports = free_ports(2 + 2 * len(EMBASSIES), chance)
+        lines = self._ports[2 + len(EMBASSIES) :]
+        self.plan = DrillPlan(
             folder=guard.root,
             port=self._ports[0],
             embassy_port=self._ports[2],
+            line_port=lines[0] if arrangement.lines else 0,
             per_clinic=max(_PER_CLINIC_MIN, acts // _ACTS_A_PRACTITIONER_OF_EACH_CLINIC),
             people=people,
+            on_disks=arrangement.on_disks,
         )
         if len(str(self.plan.home.folder / "run")) > SOCKET_PATH_MAX:
             raise DrillRefused(
@@ -66,7 +127,13 @@ class Throwaway:
                 remedy="Name a shorter --folder.",
             )
         self.new_home = Home(guard.root / "new-home")
+        self._standby = Standby(self.new_home.folder, self._ports[1]) if standby else None
         self.people: list[Person] = []
+        self.minding = MindingThread()
+        self.lines = Lines(
+            {name: (lines[at], self._ports[2 + at]) for at, name in enumerate(EMBASSIES)}
+        )
+        self.journal_before = 0
         self._rows: list[dict[str, str]] = []
         self._towers: list[Tower] = []
 
@@ -76,13 +143,30 @@ class Throwaway:
         folders = (self.plan.embassy(name) for name in EMBASSIES)
         return [folder for folder in folders if folder.exists()]
 
+    @property
+    def children(self) -> dict[str, Child]:
+        """The processes of the tower that the drill began with, by name."""
+        return {child.spec.name: child for child in self._towers[0].minder.children}
+
+    def embassy_url(self, name: str) -> str:
+        """Where an embassy itself listens, past its line."""
+        return f"http://{_LOOPBACK}:{self.plan.embassy_port + EMBASSIES.index(name)}"
+
     def start(self, say: Callable[[str], None]) -> str:
         """Make, mark, start and fill the tower; its URL. Raises what its parts raise."""
-        tower = demo_tower(self.plan)
+        if self._arrangement.lines:
+            self.lines.open()
+        self.minding.start()
+        tower = demo_tower(self.plan, change=self._arrangement.change)
         for folder in (self.plan.home.folder, *tower.embassies):
             self.guard.mark(folder)
-        url = self._start(tower, say)
+        self._arrangement.made(self)
+        if self._journal:
+            self.journal_before = give_past(self.plan, self._journal, self._journal, say)
+        url = self.minding.submit(lambda: self._start(tower, say)).result()
         found_demo(self.plan, say)
+        if self._standby is not None:
+            self._follow(self._standby, say)
         self._rows = json.loads(self.plan.home.demo_people.read_text(encoding="utf-8"))
         self.people = [
             Person(row["subject"], row["name"], own_host(number))
@@ -91,28 +175,46 @@ class Throwaway:
         ]
         return url
 
-    def destroy(self, embassy: str, chance: Chance) -> tuple[list[int], int]:
-        """Kill every process of home and of one embassy, then overwrite and delete their folders.
+    def adopt(self) -> None:
+        """Take all processes that run now as the drill's own, also those that were started anew."""
+        for tower in self._towers:
+            for child in tower.minder.children:
+                if child.pid is not None:
+                    self.guard.adopt(child.pid)
 
-        Returns the ids of the processes and the bytes that were overwritten. Raises DrillRefused
-        where anything of it is not this drill's own.
+    def kill(self, doomed: Sequence[str], *, dead: bool) -> list[int]:
+        """Kill every process of `doomed` ('home' or embassies), all at once; their ids.
+
+        `dead`: some of them may be dead already. Raises DrillRefused where one is not this drill's.
         """
-        doomed = {*HOME_PROCESSES, f"embassy-{embassy}"}
-        children = [child for child in self._towers[0].minder.children if child.spec.name in doomed]
-        pids = [child.pid for child in children if child.pid is not None]
-        if len(pids) != len(doomed):
+        names = processes_of(doomed)
+        pids = [pid for name in names if (pid := self.children[name].pid) is not None]
+        if len(pids) != len(names) and not dead:
             raise DrillRefused(
-                f"{len(pids)} of {len(doomed)} processes run that were to be killed.",
+                f"{len(pids)} of {len(names)} processes run that were to be killed.",
                 place=str(self.guard.root / "logs"),
                 remedy="The tower broke before the drill broke it: see its logs.",
             )
-        killed = self.guard.kill(pids)
-        written = self.guard.wipe(self.plan.home.folder, chance)
-        written += self.guard.wipe(self.plan.embassy(embassy), chance)
-        return killed, written
+        self.adopt()
+        return self.guard.kill(pids)
 
-    def take_over(self, say: Callable[[str], None]) -> tuple[TakeoverReport, str]:
-        """Build the new home from the kit and embassies that are left, and start it; its URL."""
+    def wipe(self, doomed: Sequence[str], chance: Chance) -> int:
+        """Overwrite and delete the folders of `doomed`, who were killed; the bytes overwritten.
+
+        Raises DrillRefused where a folder is not this drill's own.
+        """
+        homes = {"home": self.plan.home.folder}
+        folders = [homes.get(one) or self.plan.embassy(one) for one in doomed]
+        return sum(self.guard.wipe(folder, chance) for folder in folders)
+
+    def take_over(self, say: Callable[[str], None]) -> Future[tuple[TakeoverReport, str]]:
+        """Build the new home from the kit and embassies that are left, and start it; its URL.
+
+        It is done in the minding thread.
+        """
+        return self.minding.submit(lambda: self._take_over(say))
+
+    def _take_over(self, say: Callable[[str], None]) -> tuple[TakeoverReport, str]:
         policy = parse_policy((self.plan.kit / "policy").read_bytes())
         for embassy in policy.embassies:
             loopback(embassy.url)
@@ -120,12 +222,14 @@ class Throwaway:
             self.plan.kit,
             self.new_home.folder,
             port=self._ports[1],
-            reason="drill: home and one embassy were wiped",
+            reason="drill: home is lost",
             progress=lambda what, at, end: say(f"{what} {at}/{end}" if end else what),
         )
         if not self.new_home.demo_people.exists():
             # Who may sign in by a press of a button is the demo's own, and not in the journal.
             write_people(self.new_home.demo_people, self._rows)
+        if self._standby is not None:
+            return report, self._standby.url_of_home()
         return report, self._start(Tower(self.new_home, self.guard.root / "new-logs"), say)
 
     def policy(self) -> PolicyFile:
@@ -133,19 +237,43 @@ class Throwaway:
         return self.new_home.policy()
 
     def end(self) -> None:
-        """Stop all processes, the newest tower first."""
+        """Stop all processes, the newest tower first, and the lines between them."""
+        self.minding.end(self._stop)
+        self.lines.end()
+
+    def _follow(self, standby: Standby, say: Callable[[str], None]) -> None:
+        """Start the standby, and wait until it holds all that there is."""
+        say("a standby follows")
+        spec = standby.prepare(self.plan.kit, self.guard.root / "standby-kit")
+        self.minding.submit(lambda: self._towers[0].minder.start(spec)).result()
+        write_people(self.new_home.demo_people, json.loads(self.plan.home.demo_people.read_text()))
+        self.adopt()
+        standby.wait_level(say)
+
+    def _stop(self) -> None:
         with ExitStack() as stack:
             for tower in self._towers:
                 stack.callback(tower.end)
-            self._towers = []
 
     def _start(self, tower: Tower, say: Callable[[str], None]) -> str:
+        """In the minding thread."""
         self._towers.append(tower)
-        url = tower.start(say=say)
-        for child in tower.minder.children:
-            if child.pid is not None:
-                self.guard.adopt(child.pid)
+
+        def step(what: str) -> None:
+            self.minding.check()
+            say(what)
+
+        url = tower.start(say=step)
+        self.adopt()
         return url
+
+
+def processes_of(doomed: Sequence[str]) -> list[str]:
+    """The names of the processes of these sites: 'home', or embassies."""
+    names: list[str] = []
+    for one in doomed:
+        names += HOME_PROCESSES if one == "home" else (f"embassy-{one}",)
+    return names
 
 
 def free_ports(count: int, chance: Chance) -> list[int]:

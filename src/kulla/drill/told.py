@@ -58,6 +58,7 @@ class Wish:
     typed: Mapping[str, str] = field(default_factory=dict)
     appointment: str = ""
     contested: bool = False
+    site: str = ""
     told: list[tuple[Said, float]] = field(default_factory=list)
     appointments: set[str] = field(default_factory=set)
     position: int | None = None
@@ -107,11 +108,16 @@ class Expected:
 
 
 class Answers:
-    """All wishes of all citizens, in the order in which they were first sent."""
+    """All wishes of all citizens, in the order in which they were first sent.
+
+    `reasons` counts why the portal said that nothing can be done now, by the code on its page, and
+    pages that should not come, by their status.
+    """
 
     def __init__(self) -> None:
         self.wishes: list[Wish] = []
         self.acknowledged_count = 0
+        self.reasons: Counter[str] = Counter()
 
     def ask(self, wish: Wish) -> Wish:
         """Note a wish before its form is sent, so that it is known whatever happens then."""

@@ -7,7 +7,8 @@ canonical([method, path with query, name of the embassy, seconds, SHA-256 of the
 line keeps it apart from anything else that a key of kind 1 signs; the embassy's name keeps what was
 sent to one embassy from being shown to another. Within five minutes a request can be repeated by
 who overheard it, which gives him what he overheard: everything that readers may do is a read or a
-put-if-absent.
+put-if-absent. A reader whose clock differs by more takes the time from the Date of the refusal:
+an embassy whose clock is wrong must be readable on the day when home is lost.
 """
 
 from __future__ import annotations

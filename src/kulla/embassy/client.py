@@ -10,10 +10,13 @@ import http.client
 import ssl
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
-from kulla.embassy.access import authorization
+import structlog
+
+from kulla.embassy.access import WITHIN_S, authorization
 from kulla.embassy.errors import AnswerInvalid, Refused, SettingsInvalid, Unreachable
 from kulla.embassy.mirror import origin_hash
 from kulla.embassy.replies import parse_mirror_info, parse_refusal
@@ -31,14 +34,17 @@ from kulla.kernel.edges import Clock, SystemClock
 ANSWER_BYTES_MAX: Final = 2**27
 BLOBS_AT_ONCE: Final = 1000
 
+_log = structlog.get_logger("kulla.embassy")
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back over the wire."""
+    """What came back over the wire; `date` is the Date header, '' where there is none."""
 
     status: int
     media_type: str
     body: bytes
+    date: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +140,8 @@ class HttpTransport:
         if not response.isclosed():
             raise http.client.HTTPException("the answer is too long")
         self._used = not response.will_close
-        return Answer(response.status, response.headers.get("Content-Type", ""), data)
+        said = response.headers
+        return Answer(response.status, said.get("Content-Type", ""), data, said.get("Date", ""))
 
     def close(self) -> None:
         """See Transport; the next request opens a new connection."""
@@ -166,6 +173,7 @@ class EmbassyClient:
         self._reader = reader
         self._clock = clock or SystemClock()
         self._timeout_s = timeout_s
+        self._ahead_s = 0  # how far the embassy's clock is ahead of ours, as far as it matters
         self._own_ways = transport is not None or tls is not None
         self._transport = transport or HttpTransport(url, timeout_s, tls)
 
@@ -328,14 +336,32 @@ class EmbassyClient:
         signed: bool = False,
     ) -> Answer:
         if signed and self._reader:
-            at_s = self._clock.now_ms() // 1000
-            headers["Authorization"] = authorization(
-                self._reader, method, path, self.name, at_s, body
-            )
+            headers["Authorization"] = self._authorization(self._reader, method, path, body)
         answer = self._transport.ask(method, path, headers, body)
+        if answer.status == 401 and signed and self._reader and self._learn_clock(answer.date):
+            # Its clock is wrong, or ours is. In a takeover what it holds must count all the same.
+            headers["Authorization"] = self._authorization(self._reader, method, path, body)
+            answer = self._transport.ask(method, path, headers, body)
         if answer.status >= 300:
             raise parse_refusal(answer.status, answer.media_type, answer.body, place=self._place)
         return answer
+
+    def _authorization(self, reader: SigningKey, method: str, path: str, body: bytes) -> str:
+        at_s = self._clock.now_ms() // 1000 + self._ahead_s
+        return authorization(reader, method, path, self.name, at_s, body)
+
+    def _learn_clock(self, date: str) -> bool:
+        """Go by the embassy's clock from now on, as its answer tells it; False: we did already."""
+        try:
+            its_s = int(parsedate_to_datetime(date).timestamp())
+        except (ValueError, OverflowError):
+            return False
+        ahead_s = its_s - self._clock.now_ms() // 1000
+        if abs(ahead_s - self._ahead_s) < WITHIN_S // 2:
+            return False
+        _log.warning("clocks differ", embassy=self._place, ahead_s=ahead_s)
+        self._ahead_s = ahead_s
+        return True
 
 
 def cosignature_of(

@@ -38,7 +38,7 @@ from kulla.journal.notes import (
     check_key_name,
 )
 from kulla.journal.policy_file import PolicyFile
-from kulla.kernel.durable import sync_folder
+from kulla.kernel.durable import free_bytes, sync_folder
 from kulla.kernel.edges import Clock, Entropy
 
 SETTINGS: Final = "embassy.toml"
@@ -234,7 +234,7 @@ def open_embassy(folder: Path, clock: Clock) -> OpenEmbassy:
         def open_log(name: str) -> LoggedTileStore:
             return stack.enter_context(LoggedTileStore(folder / _LOGS / name, create=True))
 
-        stores = Stores(desk, open_log, blobs, lambda: _free_bytes(folder))
+        stores = Stores(desk, open_log, blobs, lambda: free_bytes(folder))
         mirror = Mirror(identity, stores, clock, settings.limits)
         return OpenEmbassy(settings, mirror, stack.pop_all())
 
@@ -301,8 +301,3 @@ def _write(path: Path, text: str) -> None:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _free_bytes(folder: Path) -> int:
-    disk = os.statvfs(folder)
-    return disk.f_bavail * disk.f_frsize

@@ -289,14 +289,17 @@ def serve(
     *,
     ready: Callable[[str], None] | None = None,
     beside: Callable[[Mirror], None] | None = None,
+    change: Callable[[Mirror], Mirror] = lambda mirror: mirror,
 ) -> None:
     """Serve the embassy of `folder` until SIGTERM or SIGINT, then end cleanly.
 
     `ready` is told the base URL once it listens. `beside` runs in a thread of its own meanwhile;
-    what the mirror can't go on after ends the process there too. Raises what `folder.open_embassy`
+    what the mirror can't go on after ends the process there too. `change` may put another mirror
+    in the place of the one that was opened (a drill's liar). Raises what `folder.open_embassy`
     raises, and OSError where the address is taken.
     """
     with open_embassy(folder, SystemClock()) as embassy:
+        embassy.mirror = change(embassy.mirror)
         if beside:
             work = partial(_run_beside, beside, embassy.mirror)
             threading.Thread(target=work, name="beside", daemon=True).start()

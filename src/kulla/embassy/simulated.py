@@ -22,6 +22,12 @@ class SimulatedBlobs:
         self._next_fault: bool | None = None
         self._failed = False
 
+    def copy(self) -> SimulatedBlobs:
+        """Another store with the same blobs."""
+        made = SimulatedBlobs()
+        made._blobs = dict(self._blobs)
+        return made
+
     def put(self, blobs: Sequence[bytes]) -> list[bytes]:
         """See BlobStore."""
         names = [blob_name(blob) for blob in blobs]

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 from kulla.journal.errors import EntryInvalid
 from kulla.kernel.canonical import NotCanonical, Value, decode_own, encode
 from kulla.kernel.edges import Entropy
-from kulla.kernel.service import Act, Actor, Role
+from kulla.kernel.service import VIA_BYTES, Act, Actor, Role
 
 ENTRY_BYTES_MAX: Final = 65_535
 NAMES_MAX: Final = 255
@@ -38,7 +38,8 @@ _NAMES_AT: Final = 45
 _NAME_HEAD: Final = b"\x58\x20"
 _TAG_BYTES: Final = 16
 _ACT_FIELDS: Final = frozenset(("act", "at", "by", "command", "data", "role", "service", "v"))
-_MAY_BE_ABSENT: Final = frozenset(("for", "of", "signed", "wish"))
+_MAY_BE_ABSENT: Final = frozenset(("for", "of", "signed", "via", "wish"))
+_ANY_MARK: Final = bytes(VIA_BYTES)
 _ROLES: Final = frozenset(("citizen", "clerk", "operator", "analyst", "custodian"))
 
 
@@ -179,13 +180,15 @@ def act_plaintext(
     assertion: bytes = b"",
     wish: bytes = b"",
     together: int = 1,
+    via: bytes = b"",
 ) -> bytes:
     """The bytes of an act: `name` without the service, `command_key` the 32 bytes it came from.
 
-    `behalf` (whom the actor acted for), `assertion` (what staff signed over the command's key) and
-    `wish` (the bytes whose hash that key is) stand in it where they are not empty, and `together`,
-    how many acts that command came to, where they are several. Raises NotCanonical where `data` has
-    no canonical encoding.
+    `behalf` (whom the actor acted for), `assertion` (what staff signed over the command's key),
+    `wish` (the bytes whose hash that key is) and `via` (the mark of the session or token that it
+    came by, 8 bytes) stand in it where they are not empty, and `together`, how many acts that
+    command came to, where they are several. Raises NotCanonical where `data` has no canonical
+    encoding.
     """
     fields: dict[str, Value] = {
         "act": name,
@@ -205,6 +208,8 @@ def act_plaintext(
         fields["wish"] = wish
     if together > 1:
         fields["of"] = together
+    if via:
+        fields["via"] = via
     return encode(fields)
 
 
@@ -237,6 +242,8 @@ def act_fields(plaintext: bytes, *, place: str = "") -> dict[str, Any]:
         and type(act.get("of", 2)) is int
         and act.get("of", 2) > 1
         and type(act.get("signed", b"")) is type(act.get("wish", b"")) is bytes
+        and type(act.get("via", b"")) is bytes
+        and len(act.get("via", _ANY_MARK)) == VIA_BYTES
     )
     if not good:
         raise EntryInvalid("a field of this act is of the wrong kind.", place=place)
@@ -259,6 +266,7 @@ def act_of(fields: Mapping[str, Any], position: int, *, place: str = "") -> Act:
         fields.get("signed", b""),
         fields.get("wish", b""),
         fields.get("of", 1),
+        fields.get("via", b""),
     )
 
 

@@ -81,6 +81,14 @@ class SealInvalid(JournalError):
     """An embassy's answer to a seal can't be read, or does not say what it must."""
 
 
+class AnnulmentInvalid(JournalError):
+    """An undo's statement or its parts can't be read, don't belong together, or aren't signed."""
+
+
+class PolicyMissing(JournalError):
+    """What custodians signed names a version of the policy that is not at hand to judge it by."""
+
+
 class PathInvalid(JournalError):
     """A path that does not name an object of a store."""
 

@@ -149,6 +149,16 @@ class Tree:
             if hashes and level in changed:
                 objects[tile_path(level, count, len(hashes))] = b"".join(hashes)
 
+    def edge(self) -> Mapping[str, bytes]:
+        """The partial tiles of the present size, all of them, by path.
+
+        `grow` returns those that changed: who leaves out what it returned for an earlier size needs
+        the others too.
+        """
+        objects: dict[str, bytes] = {}
+        self._emit_edge(objects, set(range(len(self._edge))))
+        return objects
+
     def superseded(self, old_size: int, new_size: int) -> list[str]:
         """The stored partial tiles whose full tile came with the growth from `old_size`."""
         paths: list[str] = []

@@ -6,6 +6,7 @@
     keeper.sqlite  the wrapped keys
     openings.log   who had what opened, one JSON object a line; only ever appended to
     keeper.lock    held by the one keeper that runs on the folder
+    waiting.sqlite, recovery.sealed   after a takeover, until all keys are adopted: see adoption.py
 
 Whoever copies the whole folder can open what he has copied elsewhere: the master key lies beside
 what it wraps. Custody (a key in hardware, or given by custodians at each start) will replace the
@@ -15,19 +16,18 @@ file; `MasterKey` is the place.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from pathlib import Path
 
-from kulla.keeper.errors import KeeperFolderInvalid
-from kulla.keeper.port import Adopted
-from kulla.keeper.sealing import KEY_BYTES
-from kulla.keeper.wrapping import RecoveryPublic
+from kulla.keeper.errors import KeeperFolderInvalid, RecoveryKeyInvalid
+from kulla.keeper.sealing import KEY_BYTES, NONCE_BYTES
+from kulla.keeper.wrapping import MasterKey, RecoveryPrivate, RecoveryPublic
 from kulla.kernel.durable import sync_folder
-from kulla.kernel.edges import Entropy, SystemClock, SystemEntropy
+from kulla.kernel.edges import Entropy
 
 MASTER_KEY = "master.key"
 INDEX_KEY = "index.key"
 RECOVERY_PUBLIC = "recovery.pub"
+RECOVERY_SEALED = "recovery.sealed"
 KEYS = "keeper.sqlite"
 OPENINGS = "openings.log"
 LOCK = "keeper.lock"
@@ -59,18 +59,25 @@ def init(folder: Path, recovery_public: bytes, index_key: bytes, entropy: Entrop
     sync_folder(folder.parent)
 
 
-def adopt(folder: Path, recovery_private: bytes, blobs: Iterable[bytes]) -> Adopted:
-    """Take over the keys in `blobs` into the folder of a keeper that is not running.
+def let_adopt(folder: Path, recovery_private: bytes, entropy: Entropy) -> None:
+    """Give the recovery key to the keeper of this folder for a time, sealed under its master key.
 
-    See Keeper.adopt. Raises KeeperFolderInvalid, RecoveryKeyInvalid.
+    It adopts the keys of waiting.sqlite when it runs, and removes the recovery key when that is
+    done; see kulla.keeper.adoption. Durable on return; asked again, it changes nothing. Raises
+    RecoveryKeyInvalid, KeeperFolderInvalid.
     """
-    from kulla.keeper.local import LocalKeeper
-
-    keeper = LocalKeeper(folder, SystemClock(), SystemEntropy())
-    try:
-        return keeper.adopt(recovery_private, blobs)
-    finally:
-        keeper.close()
+    public = RecoveryPrivate(recovery_private).public
+    if public != read(folder, RECOVERY_PUBLIC):
+        raise RecoveryKeyInvalid(
+            "this recovery key is not the one to which this country's keys are wrapped.",
+            place=str(folder / RECOVERY_PUBLIC),
+            remedy="Take recovery.key and recovery.pub from the same recovery kit.",
+        )
+    if not (folder / RECOVERY_SEALED).exists():
+        locked = MasterKey(read(folder, MASTER_KEY)).lock_up(
+            recovery_private, entropy.random_bytes(NONCE_BYTES)
+        )
+        _write(folder / RECOVERY_SEALED, locked)
 
 
 def read(folder: Path, name: str) -> bytes:

@@ -15,6 +15,7 @@ import structlog
 from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 
 from kulla.keeper import folder as files
+from kulla.keeper.adoption import resumed
 from kulla.keeper.errors import (
     AskMalformed,
     BlobBroken,
@@ -64,10 +65,13 @@ class LocalKeeper:
             folder / files.OPENINGS, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600
         )
         self._cipher = lru_cache(maxsize=_UNWRAPPED_MAX)(self._unwrapped)
+        self._adoption = resumed(folder, self._master, self._store, self._row)
 
     def close(self) -> None:
         """Let go of the folder."""
         self._cipher.cache_clear()
+        if self._adoption is not None:
+            self._adoption.close()
         self._store.close()
         os.close(self._openings)
         os.close(self._lock)
@@ -136,7 +140,14 @@ class LocalKeeper:
         """See Keeper."""
         if len(names) > NAMES_MAX:
             raise AskMalformed(f"at most {NAMES_MAX} blobs are given at once.")
-        return self._store.blobs(names)
+        found = self._store.blobs(names)
+        if self._adoption is not None and len(found) < len(names):
+            found.update(self._adoption.blobs([name for name in names if name not in found]))
+        return found
+
+    def go_on_adopting(self) -> bool:
+        """Adopt some of the keys that wait since a takeover, durably; False when none is left."""
+        return self._adoption is not None and self._adoption.go_on()
 
     def adopt(self, recovery_private: bytes, blobs: Iterable[bytes]) -> Adopted:
         """See Keeper."""
@@ -175,6 +186,11 @@ class LocalKeeper:
 
     def _unwrapped(self, subject: str) -> AESGCMSIV:
         wrapped = self._store.at_home(subject)
+        if wrapped is None and self._adoption is not None:
+            key = self._adoption.key_of(subject)
+            if key is not None:
+                return AESGCMSIV(key)
+            wrapped = self._store.at_home(subject)  # it may have been adopted just now
         if wrapped is None:
             raise UnknownSubject(
                 "the keeper holds no key for this subject.",

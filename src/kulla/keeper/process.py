@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 import structlog
 
 from kulla.keeper import wire
+from kulla.keeper.adoption import adopt_all
 from kulla.keeper.errors import AskMalformed, KeeperError
 from kulla.keeper.local import LocalKeeper
 from kulla.keeper.port import Keeper
@@ -152,8 +154,15 @@ def serve(folder: Path, run_folder: Path, ready: Callable[[str], None]) -> None:
     process = KeeperProcess(keeper, run_folder)
     signal.signal(signal.SIGTERM, lambda *_: process.stop())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    stopping = threading.Event()
+    beside = threading.Thread(
+        target=adopt_all, args=(keeper.go_on_adopting, stopping), name="keeper-adopt"
+    )
     ready("keeper")
+    beside.start()
     try:
         process.run()
     finally:
+        stopping.set()
+        beside.join()
         keeper.close()

@@ -160,6 +160,25 @@ class MasterKey:
                 remedy="Make a new keeper folder and adopt the keys from the embassies.",
             ) from error
 
+    def lock_up(self, recovery_private: bytes, nonce: bytes) -> bytes:
+        """The recovery key as it lies at home while keys are adopted; `nonce` as in `wrap`."""
+        return nonce + self._cipher.encrypt(nonce, recovery_private, _WHILE_ADOPTING)
+
+    def take_out(self, locked: bytes) -> bytes:
+        """The recovery key again. Raises KeeperFolderInvalid where it is not this master key's."""
+        nonce, sealed = locked[:_NONCE_BYTES], locked[_NONCE_BYTES:]
+        try:
+            return self._cipher.decrypt(nonce, sealed, _WHILE_ADOPTING)
+        except (InvalidTag, ValueError) as error:
+            raise KeeperFolderInvalid(
+                "the recovery key that lies here is not sealed under this home's master key.",
+                place="recovery.sealed",
+                remedy="Remove this file and run the takeover again: kulla takeover run.",
+            ) from error
+
+
+_WHILE_ADOPTING: Final = encode([_VERSION, "kulla recovery key while keys are adopted"])
+
 
 def _at_home(subject: str) -> bytes:
     return encode([_VERSION, "kulla subject key at home", subject])

@@ -15,6 +15,12 @@ def sync_folder(folder: Path | str) -> None:
         os.close(descriptor)
 
 
+def free_bytes(folder: Path) -> int:
+    """How much room the disk of a folder has for its owner. Raises OSError."""
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize
+
+
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file that only its owner can read; there whole and durable on return, or not at all.
 

@@ -19,6 +19,9 @@ from kulla.kernel.rows import Rows, RowsByKey
 ASSERTION_BYTES_MAX: Final = 4096
 """Of what a passkey gives, with the browser's own words about it."""
 
+VIA_BYTES: Final = 8
+"""Of the mark that tells by which session or token a command came."""
+
 Role = Literal["citizen", "clerk", "operator", "analyst", "custodian"]
 
 
@@ -46,7 +49,9 @@ class Command:
 
     `id` is 16 bytes of the client's choice; `names` are SHA-256 names of the blobs (wrapped keys,
     files) that a quorum must hold before an act of this command counts. `assertion` is what a
-    member of staff signed with their passkey over `key()`, so it is no part of that.
+    member of staff signed with their passkey over `key()`, so it is no part of that. `via` is a
+    mark (VIA_BYTES, or none) of the session or token that it came by, as the portal says; no part
+    of `key()` either: a repeat from another session is the same command.
     """
 
     service: str
@@ -56,6 +61,7 @@ class Command:
     data: Mapping[str, Value]
     names: tuple[bytes, ...] = ()
     assertion: bytes = b""
+    via: bytes = b""
 
     def key(self) -> bytes:
         """32 bytes that only this person with this very command can produce.
@@ -66,7 +72,7 @@ class Command:
         return hashlib.sha256(self.wish()).digest()
 
     def wish(self) -> bytes:
-        """The bytes that `key` is the SHA-256 of: the whole command but for the assertion."""
+        """The bytes that `key` is the SHA-256 of: the command but for assertion and via."""
         meant: list[Value] = [
             self.id,
             self.actor.role,
@@ -128,7 +134,7 @@ class Act:
     when it was accepted. `command` is the key of the command that it came from. `assertion` is what
     a member of staff signed over that key and `wish` the command's bytes (Command.wish); both stand
     in the first act of a command of staff and are empty elsewhere. `together` says there how many
-    acts the command came to, so that nobody can add one behind them.
+    acts the command came to, so that nobody can add one behind them. `via` is Command.via.
     """
 
     position: int
@@ -142,6 +148,7 @@ class Act:
     assertion: bytes = b""
     wish: bytes = b""
     together: int = 1
+    via: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +164,8 @@ class ActType:
     """How one kind of act changes registers; `upcasters[v]` turns data of version v into v + 1.
 
     `noted`: whether registers.parties keeps whose act it was; not where the service's rows do.
+    `repeats`: whether its command can come again and must get the same answer; not where nobody
+    commanded it.
     """
 
     apply: Callable[[RowsByKey, Act], None]
@@ -165,6 +174,7 @@ class ActType:
         default_factory=dict
     )
     noted: bool = True
+    repeats: bool = True
 
 
 @dataclass(frozen=True, slots=True)

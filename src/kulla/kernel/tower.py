@@ -21,7 +21,8 @@ class Answer:
     accepted:    its acts stand at `positions`, below the watermark: they can't be lost.
     refused:     `code` and `detail` say why; nothing it rests on is above the watermark.
     waiting:     its acts are not yet witnessed by a quorum; ask again with the same command.
-    unavailable: nothing was done; `code` says why ('no-quorum', 'set-aside', 'busy', 'not-home').
+    unavailable: nothing was done; `code` says why ('no-quorum', 'no-room', 'set-aside',
+    'busy', 'not-home').
     """
 
     status: Literal["accepted", "refused", "waiting", "unavailable"]

@@ -29,7 +29,7 @@ from kulla.portal.bearer import Caller, caller_of, given_token
 from kulla.portal.catalogue import OFFERS, TYPED_CHARS_MAX, search
 from kulla.portal.doors import address_of, take
 from kulla.services.appointments.api import router as appointments
-from kulla.services.appointments.fhir_api import router as fhir_appointments
+from kulla.services.appointments.fhir.api import router as fhir_appointments
 from kulla.services.calls import ApiProblem, CallRequest, nothing_there
 from kulla.services.pages import Door
 

@@ -82,6 +82,7 @@ class Configuration:
     """The portal's settings. Paths are None where the tower did not set them.
 
     `public_url` is where people open the site, '' where the tower did not say.
+    `standby`: this is a standby's site, which shows the registers and takes nothing.
     `threads` is how many requests a worker serves at once; `proxies` are the addresses whose
     X-Forwarded-For and X-Forwarded-Proto are believed.
     """
@@ -94,6 +95,7 @@ class Configuration:
     demo_people: Path | None
     demo: bool
     bench: bool
+    standby: bool
     tls: bool
     hosts: tuple[str, ...]
     public_url: str
@@ -121,6 +123,7 @@ def read_configuration(environ: Mapping[str, str]) -> Configuration:
         demo_people=path("KULLA_DEMO_PEOPLE"),
         demo=_flag(environ, "KULLA_DEMO"),
         bench=_flag(environ, "KULLA_BENCH"),
+        standby=_flag(environ, "KULLA_STANDBY"),
         tls=_flag(environ, "KULLA_TLS"),
         hosts=listed("KULLA_HOSTS") or ("localhost", "127.0.0.1", "[::1]"),
         public_url=environ.get("KULLA_PUBLIC_URL", ""),

@@ -66,6 +66,8 @@ class DoorsMiddleware:
         if isinstance(error, _DJANGO_ANSWERS):
             return None
         reference = log_failure(request, error)
+        if isinstance(error, OperationalError) and "full" in str(error):
+            return errors.no_room(request, reference)
         if isinstance(error, KullaError | OperationalError):
             return errors.tower_unavailable(request, reference)
         return errors.fault(request, reference)

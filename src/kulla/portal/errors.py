@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 from kulla.portal.bearer import is_call
 from kulla.portal.edge import installed
 from kulla.portal.kept_forms import BrowserKeptForms
-from kulla.services.pages import Door
+from kulla.services.pages import UNAVAILABLE, Door
 
 _KEPT_CHARS_MAX: Final = 20_000
 _NOT_KEPT: Final = frozenset({"csrfmiddlewaretoken"})
@@ -34,10 +34,12 @@ def page(
     reference: str = "",
     again: bool = False,
     onward: tuple[str, str] | None = None,
+    code: str = "",
 ) -> HttpResponse:
     """One error page; `again` offers to send the same form once more, with all that was typed.
 
-    `onward` is the way on: an address, and the words of its button.
+    `onward` is the way on: an address, and the words of its button. `code` is a reason that
+    programs may read off the page.
     """
     if is_call(request.path_info):
         return _problem(request, status, title, said)
@@ -47,6 +49,7 @@ def page(
         "reference": reference,
         "again": again,
         "onward": onward,
+        "code": code,
         "kept": _kept(request) if again and request.method == "POST" else [],
         "is_form": request.method == "POST",
     }
@@ -251,6 +254,25 @@ def tower_unavailable(request: HttpRequest, reference: str = "") -> HttpResponse
         ],
         reference=reference,
         again=True,
+    )
+    response["Retry-After"] = "30"
+    return response
+
+
+def no_room(request: HttpRequest, reference: str = "") -> HttpResponse:
+    """503: a disk is full, and not even who is signed in can be written down."""
+    response = page(
+        request,
+        503,
+        _("This can't be done at the moment"),
+        [
+            str(UNAVAILABLE["no-room"]),
+            _("Nothing was changed and nothing was lost."),
+            _("Please try again in half a minute."),
+        ],
+        reference=reference,
+        again=True,
+        code="no-room",
     )
     response["Retry-After"] = "30"
     return response

@@ -21,6 +21,7 @@ from kulla.portal.people import RegisterPeople
 from kulla.portal.sessions import ROLE, SUBJECT
 from kulla.portal.sign_in.people import still_holds
 from kulla.portal.signing import SIGNING
+from kulla.portal.via import MarkedTower
 from kulla.services.pages import PageRequest
 
 Handler = Callable[[HttpRequest], HttpResponse]
@@ -129,7 +130,7 @@ def tower(handle: Handler) -> Handler:
     def answer(request: HttpRequest) -> HttpResponse:
         page_request = cast(PageRequest, request)
         edges = installed()
-        page_request.tower = edges.tower
+        page_request.tower = MarkedTower(edges.tower, request)
         page_request.clock = edges.clock
         page_request.entropy = edges.entropy
         page_request.holds = SlotHolds(edges.clock)

@@ -22,12 +22,13 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from kulla.journal.entries import JournalKey, OpenedEntry, Opener
-from kulla.journal.errors import EntryInvalid, JournalError, StoreFailed
+from kulla.journal.errors import EntryInvalid, JournalError, StoreConflict, StoreFailed
 from kulla.journal.filestore import FileTileStore
 from kulla.journal.store import TileStore
+from kulla.journal.tree import Tree
 from kulla.kernel.canonical import Value, decode_own, encode
 from kulla.kernel.errors import KullaError
-from kulla.rebuild.reading import EpochPlan, SourcesExhausted, read_verified
+from kulla.rebuild.reading import EpochPlan, OwnCopyDiffers, SourcesExhausted, read_verified
 from kulla.rebuild.replay import Opens, names_of
 from kulla.rebuild.sources import described, reopened
 
@@ -35,7 +36,7 @@ from kulla.rebuild.sources import described, reopened
 ENTRIES_MIN: Final = 20_000
 _WAITING_BYTES_MAX: Final = 64 * 2**20
 _KINDS: Final[Mapping[str, type[KullaError]]] = {
-    kind.__name__: kind for kind in (SourcesExhausted, StoreFailed)
+    kind.__name__: kind for kind in (SourcesExhausted, OwnCopyDiffers, StoreFailed, StoreConflict)
 }
 _MODULE: Final = "kulla.rebuild.beside"
 
@@ -66,16 +67,21 @@ class _Opened:
 
 @contextmanager
 def opened_entries(
-    plan: EpochPlan, keys: Mapping[bytes, JournalKey], start: int, own: TileStore | None
+    plan: EpochPlan,
+    keys: Mapping[bytes, JournalKey],
+    start: int,
+    own: TileStore | None,
+    tree: Tree | None = None,
 ) -> Iterator[tuple[Entries, Opens]]:
     """Verified entries of `plan` from `start` on, bundle by bundle, and what opens them.
 
-    With `own` they are durable in that store when they are yielded; it may be closed afterwards.
+    With `own` they are durable in that store when they are yielded; it may be closed afterwards,
+    and then `tree`, what it held before (see read_verified), has not grown.
     The entries raise what `reading.read_verified` raises, and ReaderEnded.
     """
     order = _order(plan, keys, start, own)
     if order is None:
-        yield read_verified(plan, start, own), Opener(plan.origin, keys)
+        yield read_verified(plan, start, own, tree), Opener(plan.origin, keys)
         return
     if isinstance(own, FileTileStore):
         own.close()  # its one writer is the other process now

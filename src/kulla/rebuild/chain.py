@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 
 from kulla.journal.entries import JournalKey, Opener
 from kulla.journal.epochs import EPOCH_OPENED, SERVICE, EpochOpened, parse_epoch_opened
+from kulla.journal.policy_file import PolicyFile
 from kulla.journal.store import TileStore
 from kulla.kernel.errors import KullaError
 from kulla.kernel.rows import Table
 from kulla.kernel.service import Authority, Service
 from kulla.rebuild.beside import opened_entries
+from kulla.rebuild.hashing import TotalsBeside
 from kulla.rebuild.reading import EpochPlan, SourcesExhausted, read_verified
-from kulla.rebuild.replay import Replay, Replayed
+from kulla.rebuild.replay import LONG_ACTS, NamesShelf, Replay, Replayed
+from kulla.registers.fingerprint import FingerprintKey
 
 __all__ = ["EpochPlan", "RegistersAhead", "SourcesExhausted", "read_opening", "rebuild_registers"]
 
@@ -55,20 +59,49 @@ def rebuild_registers(
     services: Mapping[str, Service],
     *,
     own_store: Callable[[str], TileStore] | None = None,
-    on_names: Callable[[Sequence[bytes]], None] = lambda _: None,
+    shelf: NamesShelf | None = None,
     progress: Callable[[int], None] = lambda _: None,
     go_on: bool = False,
     authority: Authority | None = None,
+    fingerprint_key: FingerprintKey | None = None,
+    policies: Sequence[PolicyFile] = (),
 ) -> Replayed:
     """Replay the epochs of `plans`, oldest first, into the registers behind `connection`.
 
     `own_store` gives the new home's own tile store of an origin, to which verified entries are
-    copied. `on_names` is told the blobs that entries name, as they come. `progress` is told
-    positions. A rebuild that was stopped goes on where it was. Raises SourcesExhausted,
-    EntryDoesNotFit, RegistersAhead, or what a store raises.
+    copied. `shelf` is told the blobs that entries name, as they come. `progress` is told positions.
+    With `fingerprint_key` the journal's fingerprints are compared. `policies` are trusted versions,
+    whose custodians may have undone acts. A rebuild that was stopped goes on where it was. Raises
+    SourcesExhausted, EntryDoesNotFit, PolicyMissing, RegistersAhead, or what a store raises.
     """
     acts = sum(plan.size for plan in plans)
-    replay = Replay(connection, tables, services, go_on=go_on, authority=authority, acts=acts)
+    with ExitStack() as stack:
+        totals = None
+        if fingerprint_key is not None and acts >= LONG_ACTS:
+            totals = TotalsBeside(fingerprint_key)
+            stack.callback(totals.close)
+        replay = Replay(
+            connection,
+            tables,
+            services,
+            go_on=go_on,
+            authority=authority,
+            acts=acts,
+            fingerprint_key=fingerprint_key,
+            totals=totals,
+            policies=policies,
+        )
+        return _replayed(replay, plans, keys, own_store, shelf, progress)
+
+
+def _replayed(
+    replay: Replay,
+    plans: Sequence[EpochPlan],
+    keys: Mapping[bytes, JournalKey],
+    own_store: Callable[[str], TileStore] | None,
+    shelf: NamesShelf | None,
+    progress: Callable[[int], None],
+) -> Replayed:
     end = max((plan.base + plan.size for plan in plans), default=0)
     if replay.position > end:
         raise RegistersAhead(
@@ -81,5 +114,5 @@ def rebuild_registers(
             continue
         own = own_store(plan.origin) if own_store is not None else None
         with opened_entries(plan, keys, start, own) as (entries, opener):
-            replay.run(entries, opener, plan.base, progress, on_names)
+            replay.run(entries, opener, plan.base, progress, shelf)
     return replay.report

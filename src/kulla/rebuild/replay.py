@@ -14,23 +14,40 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from kulla.journal.entries import OpenedEntry, parse_act, parse_entry
-from kulla.journal.errors import JournalError
+from kulla.journal.errors import JournalError, PolicyMissing
+from kulla.journal.policy_file import PolicyFile
 from kulla.kernel.errors import KullaError
 from kulla.kernel.rows import Table
-from kulla.kernel.service import Act, Actor, Authority, Service, needs_authority
-from kulla.registers.apply import apply_act, list_case
+from kulla.kernel.service import Act, Actor, Authority, Service
+from kulla.rebuild.applying import Applying
+from kulla.registers.apply import list_case
 from kulla.registers.bulk import BulkRows, marks_for
-from kulla.registers.own import TOWER, applied, note_applied
+from kulla.registers.fingerprint import (
+    EVERY_ACTS,
+    FINGERPRINT,
+    Fingerprint,
+    FingerprintKey,
+    FingerprintMalformed,
+    FingerprintMisfit,
+    RowHashes,
+    RunningFingerprint,
+    Totals,
+)
+from kulla.registers.own import applied, note_applied
+from kulla.registers.tower import TOWER_NAME
 
 ROWS_PER_TRANSACTION = 200_000
+
+# Rows have to be settled before they can be compared. In a long journal that is done for one
+# fingerprint in a dozen, when they are to be written anyway; and for each of the last ones.
+LONG_ACTS = 20_000
+_SETTLED_ROWS = 180_000
+_SETTLED_ACTS = 16 * EVERY_ACTS
+_LAST_ACTS = 2 * EVERY_ACTS
 
 
 class EntryDoesNotFit(KullaError):
     """An entry is in the journal, but what it holds can't be opened or read."""
-
-
-class NotAllowed(KullaError):
-    """An act of somebody who was not allowed it: only a scribe with another will writes one."""
 
 
 class Opens(Protocol):
@@ -41,13 +58,31 @@ class Opens(Protocol):
         ...
 
 
+class NamesShelf(Protocol):
+    """Hears which blobs entries name, in the journal's order, once or more often."""
+
+    def note(self, named: Sequence[tuple[bytes, str]]) -> None:
+        """(name, the subject whose wrapped key it is by what the act says, or '') of some blobs."""
+        ...
+
+    def settle(self) -> None:
+        """Make durable what was noted: the registers are about to commit their acts."""
+        ...
+
+
 @dataclass(slots=True)
 class Replayed:
-    """What a replay did. `cases` holds at most 100 (position, reason) of those it counted."""
+    """What a replay did. `cases` holds at most 100 (position, reason) of those it counted.
+
+    `fingerprints` were compared with the rows; those that did not fit are cases too, and `misfits`
+    holds their positions.
+    """
 
     acts: int = 0
     case_count: int = 0
     cases: list[tuple[int, str]] = field(default_factory=list)
+    fingerprints: int = 0
+    misfits: list[int] = field(default_factory=list)
 
     def note(self, position: int, reason: str) -> None:
         """Count a case."""
@@ -68,15 +103,29 @@ class Replay:
         go_on: bool = False,
         authority: Authority | None = None,
         acts: int | None = None,
+        fingerprint_key: FingerprintKey | None = None,
+        totals: Totals | None = None,
+        policies: Sequence[PolicyFile] = (),
     ) -> None:
-        """`acts` is how many there will be, where that is known."""
-        self._authority = authority
-        self._origin: tuple[bytes, Actor, str] | None = None
-        self._more = 0
+        """`acts` is how many there will be, where that is known; `policies` are trusted versions.
+
+        With `fingerprint_key` the journal's fingerprints are compared with what it comes to, and
+        the file gets a fingerprint of its own; `totals` adds up its rows, here where none is given.
+        """
+        self._collects = False
         self._connection = connection
+        self._fingerprint: RunningFingerprint | None = None
+        self._totals = totals
+        tables = tuple(tables)
+        if fingerprint_key is not None:
+            self._totals = totals or RowHashes(fingerprint_key.secret)
+            self._fingerprint = RunningFingerprint(connection, fingerprint_key, tables)
+        self._end = acts or 0
+        self._settled = 0
+        self._rows_in_transaction = 0
         marks = {} if acts is None else {"marks": marks_for(acts)}
-        self._rows = BulkRows(connection, tables, **marks)
-        self._services = {**services, TOWER.name: TOWER}
+        self._rows = BulkRows(connection, tables, totals=self._totals, **marks)
+        self._applying = Applying(services, self._rows, authority, policies)
         self._go_on = go_on
         self.report = Replayed()
 
@@ -85,26 +134,32 @@ class Replay:
         """The position of the next act to apply, as the last transaction left it."""
         return applied(self._rows)
 
+    def trust(self, policies: Sequence[PolicyFile]) -> None:
+        """From now on these are the trusted versions, whose custodians may have undone acts."""
+        self._applying.trust(policies)
+
     def run(
         self,
         bundles: Iterable[tuple[int, Sequence[Any]]],
         opener: Opens,
         base: int,
         progress: Callable[[int], None] = lambda _: None,
-        on_names: Callable[[Sequence[bytes]], None] = lambda _: None,
+        shelf: NamesShelf | None = None,
     ) -> None:
         """Apply the entries of one epoch whose first act has position `base`.
 
         `bundles` gives (index of the first entry, entries), verified, in order, from the entry
-        that `position` names. `progress` is told the next position now and then, `on_names` the
+        that `position` names. `progress` is told the next position now and then, `shelf` the
         blobs that entries name, bundle by bundle.
 
-        Raises EntryDoesNotFit, with the entry's index, for an entry that can't be opened, unless
-        `go_on`: then it is listed as a case, as an act that can't be applied always is.
+        Where this raises, the registers are as the last transaction left them, and it may be called
+        again from there. Raises EntryDoesNotFit, with the entry's index, for an entry that can't be
+        opened, unless `go_on`: then it is listed as a case, as an act that can't be applied always
+        is.
         """
         self._connection.execute("BEGIN IMMEDIATE")
-        with _garbage_after_each_commit():
-            self._run(bundles, opener, base, progress, on_names)
+        with _garbage_after_each_commit() as self._collects:
+            self._run(bundles, opener, base, progress, shelf)
 
     def _run(
         self,
@@ -112,7 +167,7 @@ class Replay:
         opener: Opens,
         base: int,
         progress: Callable[[int], None],
-        on_names: Callable[[Sequence[bytes]], None],
+        shelf: NamesShelf | None,
     ) -> None:
         try:
             position = self.position
@@ -121,26 +176,28 @@ class Replay:
                     raise EntryDoesNotFit(
                         f"entries from {position - base} on are missing.", place=f"entry {first}"
                     )
-                names: list[bytes] = []
+                named: list[tuple[bytes, str]] = []
                 for index, entry in enumerate(entries[position - base - first :], position - base):
-                    names += self._one(entry, opener, index, base)
+                    named += self._one(entry, opener, index, base)
                     position += 1
-                if names:
-                    on_names(names)
+                if named and shelf is not None:
+                    shelf.note(named)
                 # Not among the acts of one command: only its first one says that they belong to it.
-                if self._rows.changed_count >= ROWS_PER_TRANSACTION and not self._more:
-                    self._commit(position)
+                if self._rows_waiting >= ROWS_PER_TRANSACTION and not self._applying.more:
+                    self._commit(position, shelf)
                     self._connection.execute("BEGIN IMMEDIATE")
                     progress(position)
-            self._commit(position)
+            self._commit(position, shelf)
             progress(position)
         except BaseException:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
+            self._rows.forget()
+            self._origin, self._more = None, 0
             raise
 
-    def _one(self, entry: Any, opener: Opens, index: int, base: int) -> tuple[bytes, ...]:
-        """Apply one entry, or list it as a case; the blobs that it names."""
+    def _one(self, entry: Any, opener: Opens, index: int, base: int) -> list[tuple[bytes, str]]:
+        """Apply one entry, or list it as a case; the blobs that it names, with their subjects."""
         position = base + index
         try:
             opened = opener.open(entry, place="")
@@ -157,56 +214,91 @@ class Replay:
             self.report.note(position, str(error))
             self._rows.keep()
             self.report.acts += 1
-            return names_of(entry)
-        try:
-            self._see_authority(act)
-            apply_act(self._services, self._rows, act)
-        except (sqlite3.Error, MemoryError, OSError):
-            raise  # no fault of the act: the rebuild is tried again from its last transaction
-        except Exception as error:
-            self._rows.take_back()
-            list_case(self._rows, act, error)
-            self.report.note(position, str(error))
+            return [(name, "") for name in names_of(entry)]
+        fault = self._applying.fault_of(act)
+        if fault is None and act.service == TOWER_NAME and act.name == FINGERPRINT:
+            fault = self._misfit(act)
+        if isinstance(fault, PolicyMissing) and not self._go_on:
+            raise fault
+        if fault is not None:
+            list_case(self._rows, act, fault)
+            self.report.note(position, str(fault))
         self._rows.keep()
         self.report.acts += 1
-        return opened.names
+        return [(name, _enrolled_by(act, name)) for name in opened.names]
 
-    def _see_authority(self, act: Act) -> None:
-        """Raise NotAllowed for an act that should never have been accepted.
+    @property
+    def _rows_waiting(self) -> int:
+        """How many changed rows the open transaction has, written or not."""
+        return self._rows_in_transaction + self._rows.changed_count
 
-        What staff signed stands in the first act of a command, and how many acts it came to: so
-        many by the same actor in the same service belong to it, and what else borrows the command's
-        key is asked about. The tower's own acts are signed for in another way.
-        """
-        origin = (act.command, act.actor, act.service)
-        if self._more and origin == self._origin:
-            self._more -= 1
-            return
-        self._more = 0
-        if self._authority is None or not needs_authority(act.actor) or act.service == TOWER.name:
-            return
-        doubt = self._authority.doubt(self._rows, act)
-        if doubt:
-            raise NotAllowed(doubt, place=f"position {act.position}")
-        self._origin, self._more = origin, act.together - 1
+    def _misfit(self, act: Act) -> KullaError | None:
+        """What is wrong where the journal's fingerprint is of other rows than these."""
+        running = self._fingerprint
+        if running is None:
+            return None
+        place = f"position {act.position}"
+        try:
+            found = Fingerprint.parse(act.data, place=place)
+        except FingerprintMalformed as error:
+            return error
+        running.since = act.position + 1
+        is_last = act.position >= self._end - _LAST_ACTS
+        since = act.position - self._settled
+        many = self._rows.changed_count >= _SETTLED_ROWS or since >= _SETTLED_ACTS
+        if not (many or is_last):
+            return None
+        self._settle()
+        before, self._settled = self._settled, act.position
+        self.report.fingerprints += 1
+        if not running.misfit(found):
+            return None
+        self.report.misfits.append(act.position)
+        return FingerprintMisfit(
+            "the registers are not those that this fingerprint is of.",
+            place=place,
+            remedy=f"Look at the acts from {before} on with the custodians; others go on.",
+        )
 
-    def _commit(self, position: int) -> None:
-        note_applied(self._rows, position)
+    def _settle(self) -> None:
+        """Write the rows that changed, and count them into the fingerprint."""
+        self._rows_in_transaction += self._rows.changed_count
         self._rows.flush()
+        if self._fingerprint is not None and self._totals is not None:
+            self._fingerprint.move(self._totals.total())
+
+    def _commit(self, position: int, shelf: NamesShelf | None) -> None:
+        if shelf is not None:
+            shelf.settle()
+        note_applied(self._rows, position)
+        self._settle()
+        if self._fingerprint is not None:
+            self._fingerprint.save()
         self._connection.execute("COMMIT")
-        gc.collect()
+        self._rows_in_transaction = 0
+        if self._collects:
+            gc.collect()
 
 
 @contextmanager
-def _garbage_after_each_commit() -> Iterator[None]:
-    """Look for cyclic garbage when rows were written, and not again and again among rows."""
+def _garbage_after_each_commit() -> Iterator[bool]:
+    """Look for cyclic garbage when rows were written, and not again and again among rows.
+
+    False where the process keeps the collector off and looks when it likes.
+    """
     was_enabled = gc.isenabled()
     gc.disable()
     try:
-        yield
+        yield was_enabled
     finally:
         if was_enabled:
             gc.enable()
+
+
+def _enrolled_by(act: Act, name: bytes) -> str:
+    """The subject whose wrapped key an act says the blob to be: its `subject` and `key`; or ''."""
+    subject = act.data.get("subject")
+    return subject if act.data.get("key") == name and isinstance(subject, str) else ""
 
 
 def names_of(entry: Any) -> tuple[bytes, ...]:

@@ -81,6 +81,9 @@ def bring_up_to_date(
 ) -> None:
     """Bring `newest` to the embassies that missed it, and the versions before it that others offer.
 
+    A version that names a log which `newest` does not have is of a takeover that came to nothing,
+    because another one was faster: nobody is brought that one.
+
     An embassy that was away during a takeover knows neither the log that is to be sealed now nor
     who may follow it, and it takes versions one by one. What can't be brought is logged: whether
     enough embassies are left shows in the steps that follow.
@@ -88,9 +91,11 @@ def bring_up_to_date(
     versions = {newest.version: newest.render()}
     for data in offered:
         try:
-            versions.setdefault(parse_policy(data).version, data)
+            policy = parse_policy(data)
         except JournalError:
             continue
+        if policy.logs == newest.logs[: len(policy.logs)]:
+            versions.setdefault(policy.version, data)
     for name, client in clients.items():
         try:
             pinned = parse_policy(client.policy(), place=name).version

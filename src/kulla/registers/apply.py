@@ -7,6 +7,7 @@ case with its position.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from kulla.kernel.errors import KullaError
@@ -46,19 +47,7 @@ def upcast(services: Services, act: Act) -> tuple[Any, Act]:
     data = act.data
     for version in range(act.version, kind.version):
         data = kind.upcasters[version](data)
-    return kind, Act(
-        act.position,
-        act.service,
-        act.name,
-        kind.version,
-        act.at_ms,
-        act.actor,
-        act.command,
-        data,
-        act.assertion,
-        act.wish,
-        act.together,
-    )
+    return kind, replace(act, version=kind.version, data=data)
 
 
 def apply_act(services: Services, rows: RowsByKey, act: Act) -> None:
@@ -68,7 +57,8 @@ def apply_act(services: Services, rows: RowsByKey, act: Act) -> None:
     """
     kind, act = upcast(services, act)
     kind.apply(rows, act)
-    note_command(rows, act)
+    if kind.repeats:
+        note_command(rows, act)
     if kind.noted:
         note_parties(rows, act)
 
@@ -108,6 +98,9 @@ def list_case(rows: RowsByKey, act: Act, error: Exception) -> None:
             "position": act.position,
             "service": act.service,
             "act": act.name,
+            "subject": act.actor.subject,
+            "at_ms": act.at_ms,
             "reason": reason,
+            "listed": act.position,
         },
     )

@@ -15,12 +15,12 @@ from operator import itemgetter
 from typing import Any, Final
 
 from kulla.kernel.rows import Cell, Row, Table
-from kulla.registers.sqlite import Statements
-
-Cells = tuple[Cell, ...]
+from kulla.registers.fingerprint import Totals, is_counted
+from kulla.registers.sqlite import Cells, Statements
 
 # One mark a key: with 20 million keys, one absent key in 14 is still looked for in the file.
 _MARKS: Final = 2**28
+_ROWS_AT_ONCE: Final = 256
 _UNKNOWN: Final[Cells] = ("this tuple stands for no row",)
 
 
@@ -31,9 +31,17 @@ class BulkRows:
     """
 
     def __init__(
-        self, connection: sqlite3.Connection, tables: Iterable[Table], marks: int = _MARKS
+        self,
+        connection: sqlite3.Connection,
+        tables: Iterable[Table],
+        marks: int = _MARKS,
+        totals: Totals | None = None,
     ) -> None:
-        """`marks`, a power of two, is the room for keys; see `marks_for`."""
+        """`marks`, a power of two, is the room for keys; see `marks_for`.
+
+        `totals` is told at each flush which rows changed.
+        """
+        self._totals = totals
         self._execute = connection.execute
         self._executemany = connection.executemany
         self._statements = {table.name: Statements(table) for table in tables}
@@ -96,26 +104,64 @@ class BulkRows:
                 changed[key] = before
         self._undo.clear()
 
+    def forget(self) -> None:
+        """Drop all that is not written: the caller rolled its transaction back."""
+        self._undo.clear()
+        for table, changed in self._changed.items():
+            changed.clear()
+            self._read[table].clear()
+        self.changed_count = 0
+
     def flush(self) -> None:
         """Write what changed, inside the transaction that the caller opened, and forget it all.
 
         What is written can't be taken back any more.
         """
         self._undo.clear()
+        totals = self._totals
         for table, changed in self._changed.items():
-            statements, written = self._statements[table], self._written[table]
-            gone = [(key,) for key, cells in changed.items() if cells is None]
-            kept = [cells for cells in changed.values() if cells is not None]
-            if gone:
-                self._executemany(statements.drop, gone)
-            # In order of the key, so that neighbours are written to one page at once.
-            kept.sort(key=_key_of)
-            self._executemany(statements.put, kept)
-            if written is not None:
-                written.add(changed)
-            changed.clear()
+            if not changed:
+                self._read[table].clear()
+                continue
+            written = self._written[table]
+            known: Iterable[Cell] = changed if written is None else written.add(changed)
+            if totals is not None and is_counted(table):
+                totals.take(table, -1, self._before(table, known))
+            self._write(table, changed, totals)
             self._read[table].clear()
+            changed.clear()
         self.changed_count = 0
+
+    def _before(self, table: str, keys: Iterable[Cell]) -> list[Cells]:
+        """Those rows with these keys that the file has: as they were before they changed."""
+        read, statement = self._read[table], self._statements[table].get
+        found: list[Cells] = []
+        for key in keys:
+            cells = read.get(key, _UNKNOWN)
+            if cells is _UNKNOWN:
+                cells = self._execute(statement, (key,)).fetchone()
+            if cells is not None:
+                found.append(cells)
+        return found
+
+    def _write(
+        self, table: str, changed: Mapping[Cell, Cells | None], totals: Totals | None
+    ) -> None:
+        statements = self._statements[table]
+        kept = [cells for cells in changed.values() if cells is not None]
+        if len(kept) < len(changed):
+            gone = [(key,) for key, cells in changed.items() if cells is None]
+            self._executemany(statements.drop, gone)
+        # In order of the key, so that neighbours are written to one page at once.
+        kept.sort(key=_key_of)
+        if totals is None or not is_counted(table):
+            self._executemany(statements.put, kept)
+            return
+        # A few at a time, so that each row is fetched from memory once for both.
+        for start in range(0, len(kept), _ROWS_AT_ONCE):
+            rows = kept[start : start + _ROWS_AT_ONCE]
+            totals.take(table, 1, rows)
+            self._executemany(statements.put, rows)
 
 
 _key_of: Final[Callable[[Cells], Any]] = itemgetter(0)
@@ -141,12 +187,19 @@ class WrittenKeys:
         assert marks & self._last == 0, "the number of marks is a power of two"
         self._marks = bytearray(marks // 8)
 
-    def add(self, keys: Iterable[Cell]) -> None:
-        """These keys were written."""
+    def add(self, keys: Iterable[Cell]) -> list[Cell]:
+        """These keys are written now; those of them that may have been written before."""
         marks, last = self._marks, self._last
+        known = []
         for key in keys:
             mark = hash(key) & last
-            marks[mark >> 3] |= 1 << (mark & 7)
+            at, bit = mark >> 3, 1 << (mark & 7)
+            there = marks[at]
+            if there & bit:
+                known.append(key)
+            else:
+                marks[at] = there | bit
+        return known
 
     def may_have(self, key: Cell) -> bool:
         """False where the key was certainly not written."""

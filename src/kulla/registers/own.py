@@ -5,10 +5,7 @@ They are registers like the others: derived from the journal, the same after eve
 
 from __future__ import annotations
 
-from kulla.journal.epochs import parse_epoch_opened, parse_succession
-from kulla.kernel.errors import KullaError
 from kulla.kernel.rows import Column, RowsByKey, Table
-from kulla.kernel.service import Act, ActType, Service
 from kulla.registers.parties import PARTY
 
 COMMAND = Table(
@@ -23,10 +20,44 @@ CASE = Table(
         Column("position", "int"),
         Column("service", "text"),
         Column("act", "text"),
+        Column("subject", "text"),
+        Column("at_ms", "int"),
         Column("reason", "text"),
+        Column("listed", "int"),
     ),
 )
-"""Acts that a register could not take: kept in the journal, listed here for a person to look at."""
+"""Acts that a register could not take: kept in the journal, listed here for a person to look at.
+
+`subject` did the act, at `at_ms`; `listed` is the position of the act that made it a case: its own,
+or the one of an undo.
+"""
+
+ANNULMENT = Table(
+    "kulla_annulment",
+    (
+        Column("digest", "bytes"),
+        Column("position", "int"),
+        Column("at_ms", "int"),
+        Column("note", "bytes"),
+        Column("parts", "bytes"),
+        Column("done", "int"),
+        Column("moved", "int"),
+    ),
+)
+"""Undos by their digest: where the first act of each stands, what custodians signed, the hashes of
+its parts, how many of them were applied, and how many rows could not be put right."""
+
+ANNULLED_COMMAND = Table(
+    "kulla_annulled",
+    (
+        Column("command", "bytes"),
+        Column("position", "int"),
+        Column("kind", "text"),
+        Column("listed", "int"),
+    ),
+)
+"""Commands whose acts count no more ('undone', 'case'), with the first such act and the undo's
+position: a repeat of one is told so, and never accepted anew."""
 
 EPOCH = Table(
     "kulla_epoch",
@@ -42,31 +73,7 @@ EPOCH = Table(
 APPLIED = Table("kulla_applied", (Column("journal", "text"), Column("position", "int")))
 """One row: the position of the next act to apply. Changes with the acts, in their transaction."""
 
-OWN_TABLES = (COMMAND, CASE, EPOCH, APPLIED, PARTY)
-
-
-def _open_epoch(rows: RowsByKey, act: Act) -> None:
-    opened = parse_epoch_opened(act.data, place=f"position {act.position}")
-    succession = parse_succession(opened.succession)
-    if rows.get(EPOCH.name, succession.number) is not None:
-        raise KullaError(
-            f"epoch {succession.number} was opened before.",
-            place=f"position {act.position}",
-            remedy="Two takeovers under one number: ask the custodians which one they signed.",
-        )
-    rows.put(
-        EPOCH.name,
-        {
-            "number": succession.number,
-            "origin": succession.new_log.name,
-            "base": act.position,
-            "root_before": opened.adopted_root,
-        },
-    )
-
-
-TOWER = Service(name="tower", commands={}, acts={"epoch_opened": ActType(apply=_open_epoch)})
-"""What the tower itself journals. It takes no commands: custodians act through a takeover."""
+OWN_TABLES = (COMMAND, CASE, EPOCH, APPLIED, PARTY, ANNULMENT, ANNULLED_COMMAND)
 
 
 def note_applied(rows: RowsByKey, position: int) -> None:

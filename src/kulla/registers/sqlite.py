@@ -7,7 +7,7 @@ Readers in other processes see only whole transactions.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from kulla.kernel.durable import sync_folder
@@ -15,6 +15,12 @@ from kulla.kernel.errors import KullaError
 from kulla.kernel.rows import Cell, Column, Row, Table
 
 _SQL_TYPES = {"int": "INTEGER", "text": "TEXT", "bytes": "BLOB"}
+_CELL_KINDS = frozenset((int, str, bytes, type(None)))
+
+Cells = tuple[Cell, ...]
+"""A row as its cells, in the order of its table's columns."""
+
+_UNKNOWN: Cells = ("this tuple stands for no row",)
 
 
 class RegistersBroken(KullaError):
@@ -68,6 +74,18 @@ def create_tables(
         create_indexes(connection, made)
 
 
+def check_tables(connection: sqlite3.Connection, tables: Iterable[Table]) -> None:
+    """Raise RegistersBroken where a table is not as this release would have made it."""
+    for table in tables:
+        found = connection.execute(f'PRAGMA table_info("{table.name}")').fetchall()
+        if [row[1] for row in found] != [column.name for column in table.columns]:
+            raise RegistersBroken(
+                "another release made these registers: this table has other columns.",
+                place=table.name,
+                remedy="Move the file away and rebuild: kulla takeover run.",
+            )
+
+
 def create_indexes(connection: sqlite3.Connection, tables: Iterable[Table]) -> None:
     """Make those indexes of `tables` that are not there yet."""
     for table in tables:
@@ -97,29 +115,45 @@ class Statements:
         self.drop = f'DELETE FROM "{table.name}" WHERE "{table.key}" = ?'  # noqa: S608
 
 
+class UnfitCell(KullaError):
+    """A cell that is no integer, text or bytes: it would not come back from the file as it went."""
+
+
 class LiveRows:
     """Rows that are written through to SQLite at once, in the transaction the caller opened.
 
-    See kulla.kernel.rows.Rows for what each method promises.
+    See kulla.kernel.rows.Rows for what each method promises. Between `watch` and `changes` it also
+    notes what the rows that change were before; then nobody else may write.
     """
 
     def __init__(self, connection: sqlite3.Connection, tables: Iterable[Table]) -> None:
         self._execute = connection.execute
-        self._statements = {table.name: Statements(table) for table in tables}
+        self.tables = tuple(tables)
+        self._statements = {table.name: Statements(table) for table in self.tables}
+        self._watching = False
+        # While it watches: rows as they stand, and those that changed as they stood at first.
+        self._now: dict[str, dict[Cell, Cells | None]] = {}
+        self._before: dict[str, dict[Cell, Cells | None]] = {}
 
     def get(self, table: str, key: Cell) -> Row | None:
         """See RowsByKey."""
-        statements = self._statements[table]
-        found = self._execute(statements.get, (key,)).fetchone()
-        return None if found is None else dict(zip(statements.names, found, strict=True))
+        found = self._cells(table, key)
+        if found is None:
+            return None
+        return dict(zip(self._statements[table].names, found, strict=True))
 
     def put(self, table: str, row: Mapping[str, Cell]) -> None:
-        """See RowsByKey."""
+        """See RowsByKey. Raises UnfitCell, while it watches, for a cell of another kind."""
         statements = self._statements[table]
-        self._execute(statements.put, [row[name] for name in statements.names])
+        cells = tuple([row[name] for name in statements.names])
+        if self._watching:
+            self._note(table, cells[0], cells)
+        self._execute(statements.put, cells)
 
     def drop(self, table: str, key: Cell) -> None:
         """See RowsByKey."""
+        if self._watching:
+            self._note(table, key, None)
         self._execute(self._statements[table].drop, (key,))
 
     def find(self, table: str, limit: int = 1000, **equal: Cell) -> list[Row]:
@@ -129,6 +163,57 @@ class LiveRows:
         sql = f'{statements.select} WHERE {wanted} ORDER BY "{statements.table.key}" LIMIT ?'
         rows = self._execute(sql, (*equal.values(), limit))
         return [dict(zip(statements.names, row, strict=True)) for row in rows]
+
+    def watch(self) -> None:
+        """Note from here on which rows change, and what they were."""
+        self._watching = True
+        self._now = {name: {} for name in self._statements}
+        self._before = {name: {} for name in self._statements}
+
+    def look_again(self) -> None:
+        """Part of the transaction was taken back: rows may stand otherwise than was noted."""
+        if self._watching:
+            self._now = {name: {} for name in self._statements}
+
+    def changes(self) -> Iterator[tuple[str, list[Cells], list[Cells]]]:
+        """(table, rows as they were, rows as they are) since `watch`; watches no more.
+
+        A row that is new was not, and one that is gone is not; the lists are not in one order.
+        """
+        for table, before in self._before.items():
+            if before:
+                old = [cells for cells in before.values() if cells is not None]
+                new = [cells for key in before if (cells := self._cells(table, key)) is not None]
+                yield table, old, new
+        self.forget()
+
+    def forget(self) -> None:
+        """Watch no more: the transaction was taken back, or nobody asks."""
+        self._watching = False
+        self._now, self._before = {}, {}
+
+    def _cells(self, table: str, key: Cell) -> Cells | None:
+        now = self._now.get(table)
+        if now is not None:
+            cells = now.get(key, _UNKNOWN)
+            if cells is not _UNKNOWN:
+                return cells
+        found: Cells | None = self._execute(self._statements[table].get, (key,)).fetchone()
+        if now is not None:
+            now[key] = found
+        return found
+
+    def _note(self, table: str, key: Cell, cells: Cells | None) -> None:
+        if cells is not None and not _CELL_KINDS.issuperset(map(type, cells)):
+            raise UnfitCell(
+                "a row has a cell that is no integer, text or bytes.",
+                place=table,
+                remedy="Mend the service's `apply`: True is 1, and there are no floats.",
+            )
+        before = self._before[table]
+        if key not in before:
+            before[key] = self._cells(table, key)
+        self._now[table][key] = cells
 
 
 def dump(connection: sqlite3.Connection, table: Table) -> list[tuple[Cell, ...]]:

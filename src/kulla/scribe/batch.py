@@ -9,17 +9,27 @@ from __future__ import annotations
 
 import sqlite3
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol
 
 import structlog
 
+from kulla.journal.annulment import (
+    ANNULLED,
+    ANNULLED_PART,
+    annulled_data,
+    digest_of,
+    hash_of,
+    part_data,
+)
 from kulla.journal.entries import act_plaintext
 from kulla.journal.errors import EntryInvalid
+from kulla.journal.policy_file import PolicyFile
 from kulla.kernel.canonical import NotCanonical, Value
 from kulla.kernel.edges import Clock
-from kulla.kernel.errors import KullaError
+from kulla.kernel.errors import KullaError, UnfitAct
 from kulla.kernel.service import (
     Act,
     Actor,
@@ -34,14 +44,28 @@ from kulla.kernel.service import (
     needs_authority,
 )
 from kulla.registers.apply import apply_act
-from kulla.registers.own import TOWER, note_applied
+from kulla.registers.fingerprint import (
+    EVERY_ACTS,
+    FINGERPRINT,
+    FingerprintKey,
+    RowHashes,
+    RunningFingerprint,
+    is_counted,
+)
+from kulla.registers.own import ANNULLED_COMMAND, ANNULMENT, note_applied
 from kulla.registers.sqlite import LiveRows
+from kulla.registers.tower import TOWER_NAME, tower_service
 
 log = structlog.get_logger()
 
 _PENDING_SQL = (
     "CREATE TABLE IF NOT EXISTS scribe_pending (idx INTEGER PRIMARY KEY, entry BLOB NOT NULL)"
 )
+
+
+CUSTODIANS: Final = Actor("custodian", "custodians")
+SCRIBE: Final = Actor("operator", "scribe")
+"""Whom the tower's own acts are of: the custodians who signed, or the scribe by itself."""
 
 
 class Seals(Protocol):
@@ -95,7 +119,9 @@ class BatchWriter:
     """Writes batches into one register file. The only writer there is; not for two threads.
 
     `size` counts the entries of this epoch's log, `base` the positions before the epoch. Without an
-    `authority` every actor is believed to be who they say.
+    `authority` every actor is believed to be who they say. With a `fingerprint_key` the file keeps
+    a fingerprint of its rows, and every so many acts one is journalled. `policies`: the version in
+    force, whose custodians may undo acts.
     """
 
     def __init__(
@@ -109,11 +135,19 @@ class BatchWriter:
         base: int,
         size: int,
         authority: Authority | None = None,
+        fingerprint_key: FingerprintKey | None = None,
+        fingerprint_every: int = EVERY_ACTS,
+        policies: Sequence[PolicyFile] = (),
     ) -> None:
         connection.execute(_PENDING_SQL)
+        self._fingerprint: RunningFingerprint | None = None
+        if fingerprint_key is not None:
+            self._hashes = RowHashes(fingerprint_key.secret)
+            self._fingerprint = RunningFingerprint(connection, fingerprint_key, rows.tables)
+        self._fingerprint_every = fingerprint_every
         self._connection = connection
         self._rows = rows
-        self._services = {**services, TOWER.name: TOWER}
+        self._services = {**services, TOWER_NAME: tower_service(policies)}
         self._seals = seals
         self._clock = clock
         self._authority = authority
@@ -121,6 +155,7 @@ class BatchWriter:
         self.size = size
         self.set_aside: dict[str, str] = {}
         self._tiled_size = size
+        self._any_annulled = bool(rows.find(ANNULMENT.name, 1))
 
     @property
     def end(self) -> int:
@@ -135,37 +170,102 @@ class BatchWriter:
         Commands of a service named in `unavailable` are answered with that code and nothing is
         done. Raises NoRoom where the disk is full: then nothing of the batch counts.
         """
-        unavailable = unavailable or {}
         fresh: list[tuple[bytes, tuple[bytes, ...]]] = []
+        with self._transaction(fresh):
+            outcomes = [self._one(command, unavailable or {}, fresh) for command in commands]
+        names = tuple(dict.fromkeys(name for _, named in fresh for name in named))
+        return Written(outcomes, [entry for entry, _ in fresh], names)
+
+    def write_own(self, *acts: NewAct) -> Written:
+        """Journal acts of the tower itself, signed for by custodians, and a fingerprint after them.
+
+        All of them or none. Raises NoRoom, and what applying them raises.
+        """
+        fresh: list[tuple[bytes, tuple[bytes, ...]]] = []
+        with self._transaction(fresh, state_fingerprint=True):
+            for act in acts:
+                fresh.append((self._accept_own(act, CUSTODIANS), ()))
+        return Written([], [entry for entry, _ in fresh], ())
+
+    def annul(self, note: bytes, parts: Sequence[bytes]) -> tuple[Outcome, Written]:
+        """Journal an undo that custodians signed, whole; see journal.annulment.
+
+        An undo that took effect before gets the same answer, and nothing is written. Raises
+        AnnulmentInvalid, PolicyMissing or UnfitAct where it does not count, and NoRoom.
+        """
+        hashes = [hash_of(part) for part in parts]
+        digest = digest_of(hashes)
+        known = self._rows.get(ANNULMENT.name, digest)
+        if known is not None:
+            first, written = known["position"], Written([], [], ())
+            assert isinstance(first, int)
+        else:
+            first = self.end
+            acts = [NewAct(ANNULLED, annulled_data(note, hashes))]
+            for number, part in enumerate(parts):
+                acts.append(NewAct(ANNULLED_PART, part_data(digest, number, part)))
+            try:
+                written = self.write_own(*acts)
+            except KeyError as error:
+                raise UnfitAct(f"this undo is of other registers: {error}.") from error
+            self._any_annulled = True
+        positions = tuple(range(first, first + 1 + len(parts)))
+        return Outcome("accepted", positions[-1] + 1, positions), written
+
+    @contextmanager
+    def _transaction(
+        self, fresh: list[tuple[bytes, tuple[bytes, ...]]], *, state_fingerprint: bool = False
+    ) -> Iterator[None]:
+        """One transaction: what is put into `fresh` meanwhile waits in it to join the journal."""
         size_before = self.size
+        running = self._fingerprint
+        stood = running.standing if running is not None else (0, 0)
         self._connection.execute("BEGIN IMMEDIATE")
+        if running is not None:
+            self._rows.watch()
         try:
-            outcomes = [self._one(command, unavailable, fresh) for command in commands]
+            yield
+            self._keep_fingerprint(fresh, state_fingerprint)
             self._keep_pending([entry for entry, _ in fresh], size_before)
             self._connection.execute("COMMIT")
         except BaseException as error:
             self.size = size_before
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
+            if running is not None:
+                self._rows.forget()
+                self._hashes.total()
+                running.go_back(stood)
             if isinstance(error, sqlite3.OperationalError) and "full" in str(error):
                 raise NoRoom(
                     "the disk that holds the registers is full.",
                     remedy="Free space; nothing was lost, and new acts are taken again at once.",
                 ) from error
             raise
-        names = tuple(dict.fromkeys(name for _, named in fresh for name in named))
-        return Written(outcomes, [entry for entry, _ in fresh], names)
 
-    def write_own(self, act: NewAct) -> Written:
-        """Journal an act of the tower itself (an epoch that opens), signed for by custodians."""
-        self._connection.execute("BEGIN IMMEDIATE")
-        command = Command(
-            TOWER.name, act.name, b"\0" * 16, Actor("custodian", "custodians"), act.data
-        )
-        entry = self._accept(command, command.key(), act, self._clock.now_ms())
-        self._keep_pending([entry], self.size - 1)
-        self._connection.execute("COMMIT")
-        return Written([], [entry], ())
+    def _keep_fingerprint(
+        self, fresh: list[tuple[bytes, tuple[bytes, ...]]], state_it: bool
+    ) -> None:
+        """Count what changed into the fingerprint; journal it where that is due or asked for."""
+        running = self._fingerprint
+        if running is None:
+            return
+        for table, old, new in self._rows.changes():
+            if is_counted(table):
+                self._hashes.take(table, -1, old)
+                self._hashes.take(table, 1, new)
+        running.move(self._hashes.total())
+        if fresh and (state_it or self.end - running.since >= self._fingerprint_every):
+            act = NewAct(FINGERPRINT, running.now().data())
+            fresh.append((self._accept_own(act, SCRIBE), ()))
+            running.since = self.end
+        if fresh:
+            running.save()
+
+    def _accept_own(self, act: NewAct, actor: Actor) -> bytes:
+        """The entry of an act of the tower itself."""
+        command = Command(TOWER_NAME, act.name, b"\0" * 16, actor, act.data)
+        return self._accept(command, command.key(), act, self._clock.now_ms())
 
     def tiles_are_durable(self, size: int) -> None:
         """Entries below `size` are in the journal's tiles; the next batch drops them from here."""
@@ -213,6 +313,7 @@ class BatchWriter:
             raise
         except Exception as error:
             self._connection.execute("ROLLBACK TO command")
+            self._rows.look_again()
             self.size = size_before
             del fresh[count_before:]
             fault = _OWN_FAULTS.get(type(error))
@@ -255,6 +356,7 @@ class BatchWriter:
             command.assertion if signed else b"",
             command.wish() if signed else b"",
             together if signed else 1,
+            command.via,
         )
         plaintext = act_plaintext(
             accepted.service,
@@ -269,13 +371,25 @@ class BatchWriter:
             assertion=accepted.assertion,
             wish=accepted.wish,
             together=accepted.together,
+            via=accepted.via,
         )
         entry = self._seals.seal(plaintext, act.names)
         apply_act(self._services, self._rows, accepted)
         self.size += 1
         return entry
 
+    def known(self, key: bytes) -> Outcome | None:
+        """What a command with this key is answered unseen, because it came before; or None."""
+        return self._repeated(key)
+
     def _repeated(self, key: bytes) -> Outcome | None:
+        if self._any_annulled:
+            annulled = self._rows.get(ANNULLED_COMMAND.name, key)
+            if annulled is not None:
+                listed = annulled["listed"]
+                assert isinstance(listed, int)
+                # What custodians undid is not done again by whoever sends it once more.
+                return Outcome("refused", listed + 1, code="annulled")
         noted = self._rows.get("kulla_command", key)
         if noted is None:
             return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,15 @@ class ScribeClient:
         Raises ScribeRefused where the command is malformed.
         """
         fields = self._ask({"ask": "submit", **command_map(command)}, wait_s)
+        return Answer("waiting") if fields is None else parse_answer(fields)
+
+    def annul(self, note: bytes, parts: Sequence[bytes], wait_s: float) -> Answer:
+        """What became of an undo that custodians signed; 'waiting' where it takes longer.
+
+        Raises ScribeRefused where it is malformed.
+        """
+        ask: dict[str, Any] = {"ask": "annul", "note": note, "parts": list(parts)}
+        fields = self._ask(ask, wait_s)
         return Answer("waiting") if fields is None else parse_answer(fields)
 
     def receipt(self, position: int, subject: str, wait_s: float = 5.0) -> bytes:

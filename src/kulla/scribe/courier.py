@@ -238,6 +238,8 @@ class Courier(threading.Thread):
 
     `on_held(embassy, size, cosignature)` and `on_state(embassy, reachable)` are called from this
     thread; `on_broken(error)` where it can't go on (the journal can't be read): the process ends.
+    `on_sealed(embassy, statement)`: it says that the epoch is over, and shows why; nothing of that
+    is verified here.
     """
 
     def __init__(
@@ -247,8 +249,10 @@ class Courier(threading.Thread):
         on_held: Callable[[str, int, NoteSignature], None],
         on_state: Callable[[str, bool], None],
         on_broken: Callable[[Exception], None],
+        on_sealed: Callable[[str, bytes], None] = lambda *_: None,
     ) -> None:
         super().__init__(name=f"courier-{embassy}", daemon=True)
+        self._on_sealed = on_sealed
         self._embassy = embassy
         self._delivery = delivery
         self._on_held = on_held
@@ -290,6 +294,8 @@ class Courier(threading.Thread):
                 if failures == 0 or failures % 60 == 0:
                     self._alarm(error)
                 self._on_state(self._embassy, False)
+                if isinstance(error, LogSealed):
+                    self._on_sealed(self._embassy, error.statement)
                 with self._lock:
                     if not self._rounds and self._newest is not None:
                         self._rounds.append(self._newest)

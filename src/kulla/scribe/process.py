@@ -87,10 +87,13 @@ class ScribeProcess:
         *,
         policies: Sequence[int] = (),
         outdated: Callable[[], bool] = lambda: False,
+        on_sealed: Callable[[str, bytes], None] = lambda *_: None,
     ) -> None:
         """`policies`: versions that witnesses are counted by, for who asks how it is.
 
         `outdated` is asked each second; once it is True, `run` ends, to be started anew.
+        `on_sealed(embassy, statement)` hears of each embassy that says the epoch is over; it raises
+        where so many say so, and prove it, that this home must serve no more.
         """
         self._policies = list(policies)
         self._outdated = outdated
@@ -99,7 +102,9 @@ class ScribeProcess:
         self._clock = clock
         self._is_quorum = is_quorum
         self._pace = pace
+        self._on_sealed = on_sealed
         self._door = Door(run_folder / ASK_SOCKET)
+        self._annulments: list[tuple[Token, bytes, list[bytes]]] = []
         self._told: SimpleQueue[tuple[Any, ...]] = SimpleQueue()
         self._subscribers: set[Token] = set()
         self._reachable: set[str] = set()
@@ -134,7 +139,9 @@ class ScribeProcess:
             self._stop_if_outdated()
             asked: list[tuple[Token, Command]] = []
             self._listen(asked, _WAIT_S)
-            for token, _ in asked:
+            waiting = [token for token, _ in asked] + [ask[0] for ask in self._annulments]
+            self._annulments.clear()
+            for token in waiting:
                 self._send(token, answer_map(Answer("unavailable", code="no-quorum")))
         return None
 
@@ -147,7 +154,7 @@ class ScribeProcess:
 
         self._scribe.start(to_all, opening)
         asked: list[tuple[Token, Command]] = []
-        round_s = news_s = 0.0
+        round_s = news_s = kept_s = 0.0
         while not self._stopping:
             wait_s = self._wait_s(asked, round_s)
             if asked:
@@ -161,9 +168,13 @@ class ScribeProcess:
                 batch, asked = asked[:512], asked[512:]
                 self._reply(self._scribe.take(batch))
                 round_s, moved = now_s, True
-            if now_s - news_s >= _NEWS_EVERY_S:
+            while self._annulments:
+                self._reply(self._scribe.annul(*self._annulments.pop(0)))
+                moved = True
+            if now_s - kept_s >= _NEWS_EVERY_S:  # however busy it is: who reads the folder sees it
                 self._scribe.keep_checkpoint()
                 self._stop_if_outdated()
+                kept_s = now_s
             if moved or now_s - news_s >= _NEWS_EVERY_S:
                 self._publish(now_s)
                 news_s = now_s
@@ -193,6 +204,9 @@ class ScribeProcess:
             kind, embassy, *rest = self._told.get_nowait()
             if kind == "broken":
                 raise CourierBroken(f"a courier can't go on: {rest[0]}") from rest[0]
+            if kind == "sealed":
+                self._on_sealed(embassy, rest[0])
+                continue
             if kind == "state":
                 self._note_state(embassy, rest[0])
                 continue
@@ -227,6 +241,10 @@ class ScribeProcess:
             case {"ask": "receipt", "position": int(position), "subject": str(subject)}:
                 receipt = self._receipts.receipt(position, subject)
                 self._send(token, {"status": "ok", "receipt": receipt})
+            case {"ask": "annul", "note": bytes(note), "parts": list(parts)}:
+                if not all(isinstance(part, bytes) for part in parts):
+                    raise MalformedAsk("a part of an undo is bytes.", place="parts")
+                self._annulments.append((token, note, parts))
             case {"ask": "news"}:
                 self._subscribers.add(token)
             case {"ask": "state"}:
@@ -280,6 +298,10 @@ class Notifier:
     def state(self, embassy: str, reachable: bool) -> None:
         """An embassy answers, or does not."""
         self._push(("state", embassy, reachable))
+
+    def sealed(self, embassy: str, statement: bytes) -> None:
+        """An embassy says that this epoch is over."""
+        self._push(("sealed", embassy, statement))
 
     def broken(self, error: Exception) -> None:
         """The thread can't go on."""

@@ -13,8 +13,10 @@ from typing import Generic, Protocol, TypeVar
 
 import structlog
 
+from kulla.journal.errors import AnnulmentInvalid, EntryInvalid, PolicyMissing
 from kulla.journal.notes import NoteSignature
 from kulla.kernel.edges import Clock
+from kulla.kernel.errors import UnfitAct
 from kulla.kernel.service import Command, NewAct, Service
 from kulla.kernel.tower import Answer, Witnessing
 from kulla.scribe.batch import BatchWriter, NoRoom, Outcome
@@ -32,11 +34,14 @@ class Limits:
 
     batch_max: commands decided in one transaction. rounds_max: signed sizes that may wait for the
     quorum at once. waiting_max: commands that may wait for an answer before the door says 'busy'.
+    free_bytes_min: room on the disk that must be left for a batch to begin. What is committed must
+    also join the journal, or the process ends with a full disk in the middle of an act's life.
     """
 
     batch_max: int = 512
     rounds_max: int = 3
     waiting_max: int = 20_000
+    free_bytes_min: int = 32 * 2**20
 
 
 class BlobSource(Protocol):
@@ -59,7 +64,9 @@ class Scribe(Generic[Token]):
         blobs: BlobSource,
         clock: Clock,
         limits: Limits = Limits(),
+        free_bytes: Callable[[], int] | None = None,
     ) -> None:
+        """`free_bytes`: how much room the disk of registers and journal has; None: no end of it."""
         self._writer = writer
         self._journal = journal
         self._quorum = quorum
@@ -67,6 +74,8 @@ class Scribe(Generic[Token]):
         self._blobs = blobs
         self._clock = clock
         self._limits = limits
+        self._free_bytes = free_bytes
+        self._had_room = True
         self._waiting: list[tuple[int, int, Token, Answer]] = []
         self._number = 0
         self._moved_ms = 0
@@ -104,6 +113,8 @@ class Scribe(Generic[Token]):
         """Decide a batch, start its round, and return the replies that may go out at once."""
         if len(self._waiting) + len(asked) > self._limits.waiting_max:
             return _to_all(asked, Answer("unavailable", code="busy"))
+        if not self._has_room():
+            return _to_all(asked, Answer("unavailable", code="no-room"))
         asked, blobs, replies = self._with_blobs(asked)
         try:
             written = self._writer.write([command for _, command in asked], self._unavailable())
@@ -117,6 +128,27 @@ class Scribe(Generic[Token]):
             answer = _answer(outcome)
             heapq.heappush(self._waiting, (outcome.rests_on, self._number, token, answer))
         return [*replies, *self._due()]
+
+    def annul(
+        self, token: Token, note: bytes, parts: Sequence[bytes]
+    ) -> list[tuple[Token, Answer]]:
+        """Let an undo take effect; the replies that may go out at once. See BatchWriter.annul."""
+        if not self._quorum_reachable:
+            return [(token, Answer("unavailable", code="no-quorum"))]
+        try:
+            outcome, written = self._writer.annul(note, parts)
+        except NoRoom as error:
+            log.critical("disk full", error=str(error))
+            return [(token, Answer("unavailable", code="no-room"))]
+        except (AnnulmentInvalid, PolicyMissing, EntryInvalid, UnfitAct) as error:
+            return [(token, Answer("refused", code="annulment", detail={"error": str(error)}))]
+        if written.entries:
+            self._send(written.entries, ())
+            log.warning("acts undone", position=outcome.positions[0], parts=len(parts))
+        self._number += 1
+        entry = (outcome.rests_on, self._number, token, _answer(outcome))
+        heapq.heappush(self._waiting, entry)
+        return self._due()
 
     def held(self, embassy: str, size: int, signature: NoteSignature) -> list[tuple[Token, Answer]]:
         """An embassy cosigned `size`: the replies that may go out now.
@@ -148,7 +180,7 @@ class Scribe(Generic[Token]):
     def keep_checkpoint(self) -> None:
         """Keep the newest cosigned checkpoint beside the journal's tiles, for the next start."""
         size, note = self.cosigned
-        if size > self._kept_size:
+        if size > self._kept_size and self._has_room():
             self._journal.keep_checkpoint(note)
             self._kept_size = size
 
@@ -156,6 +188,17 @@ class Scribe(Generic[Token]):
     def set_aside(self) -> Mapping[str, str]:
         """Services whose policy raised, with the kind of error."""
         return self._writer.set_aside
+
+    def _has_room(self) -> bool:
+        """Whether the disk has room for a batch and all that follows from it."""
+        if self._free_bytes is None:
+            return True
+        has_room = self._free_bytes() >= self._limits.free_bytes_min
+        if has_room != self._had_room:
+            tell = log.warning if has_room else log.critical
+            tell("room on the disk", enough=has_room, needed_bytes=self._limits.free_bytes_min)
+            self._had_room = has_room
+        return has_room
 
     def _with_blobs(
         self, asked: Sequence[tuple[Token, Command]]

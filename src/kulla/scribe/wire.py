@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from kulla.kernel.canonical import Value, decode_own
 from kulla.kernel.errors import KullaError
-from kulla.kernel.service import ASSERTION_BYTES_MAX, Actor, Command, Role
+from kulla.kernel.service import ASSERTION_BYTES_MAX, VIA_BYTES, Actor, Command, Role
 from kulla.kernel.tower import Answer, Witnessing
 
 ROLES = ("citizen", "clerk", "operator", "analyst", "custodian")
@@ -31,6 +31,7 @@ def command_map(command: Command) -> dict[str, Value]:
         "names": list(command.names),
         "behalf": command.actor.behalf,
         "assertion": command.assertion,
+        "via": command.via,
     }
 
 
@@ -46,6 +47,7 @@ def parse_command(fields: Mapping[str, Any]) -> Command:
         ("names", list),
         ("behalf", str),
         ("assertion", bytes),
+        ("via", bytes),
     ):
         if not isinstance(fields.get(name), kind):
             raise MalformedAsk(f"the field is missing or not {kind.__name__}.", place=name)
@@ -58,6 +60,8 @@ def parse_command(fields: Mapping[str, Any]) -> Command:
         raise MalformedAsk("names are at most 600 SHA-256 hashes.", place="names")
     if len(fields["assertion"]) > ASSERTION_BYTES_MAX:
         raise MalformedAsk(f"an assertion has {ASSERTION_BYTES_MAX} bytes.", place="assertion")
+    if len(fields["via"]) not in (0, VIA_BYTES):
+        raise MalformedAsk(f"a mark has {VIA_BYTES} bytes.", place="via")
     actor = Actor(cast(Role, fields["role"]), fields["subject"], fields["behalf"])
     return Command(
         fields["service"],
@@ -67,6 +71,7 @@ def parse_command(fields: Mapping[str, Any]) -> Command:
         fields["data"],
         tuple(names),
         fields["assertion"],
+        fields["via"],
     )
 
 

@@ -34,6 +34,10 @@ UNAVAILABLE: Final[Mapping[str, Text]] = {
         "Too few embassies answer at the moment, so nothing new could be made safe. "
         "We would rather ask you to come back than promise what could be lost."
     ),
+    "no-room": _(
+        "There is no room left to keep anything new, and somebody is being called to make some. "
+        "What was confirmed before is safe."
+    ),
     "set-aside": _("This service is set aside while a fault in it is looked at. Others go on."),
     "busy": _("Very many people are here at this moment."),
     "not-home": _("Another site is taking over this service. It opens there in a moment."),

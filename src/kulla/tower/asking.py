@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
+
+import structlog
 
 from kulla.embassy.client import EmbassyClient
 from kulla.embassy.errors import EmbassyError
@@ -16,6 +19,9 @@ from kulla.kernel.errors import KullaError
 from kulla.rebuild.takeover import newest_policy
 
 EMBASSY_TIMEOUT_S: Final = 10.0
+FIRST_ASK_TIMEOUT_S: Final = 2.0
+
+log = structlog.get_logger()
 
 
 class KeyUnreadable(KullaError):
@@ -53,13 +59,43 @@ def clients_of(
             client.close()
 
 
-def offered_by(clients: Mapping[str, EmbassyClient]) -> Iterator[bytes]:
-    """The policy files that embassies which answer are pinned to."""
-    for client in clients.values():
+def shown_by(clients: Mapping[str, EmbassyClient]) -> dict[str, bytes]:
+    """The policy file that each embassy shows, of those that answer; all are asked at once."""
+
+    def ask(client: EmbassyClient) -> bytes | None:
         try:
-            yield client.policy()
+            return client.policy()
         except EmbassyError:
-            continue
+            return None
+
+    with ThreadPoolExecutor(max(1, len(clients))) as pool:
+        found = pool.map(ask, clients.values())
+        return {name: shown for name, shown in zip(clients, found, strict=True) if shown}
+
+
+def who_answers(
+    clients: Mapping[str, EmbassyClient], policy: PolicyFile
+) -> dict[str, EmbassyClient]:
+    """Those that answer at once, where they are enough to be certain; a step waits for the rest.
+
+    Else all: one that is only slow may hold what was acknowledged.
+    """
+    quick = {
+        name: EmbassyClient(client.url, name=name, timeout_s=FIRST_ASK_TIMEOUT_S)
+        for name, client in clients.items()
+    }
+    shown = shown_by(quick)
+    for client in quick.values():
+        client.close()
+    if not _are_enough(shown, policy):
+        return dict(clients)
+    for name in clients.keys() - shown.keys():
+        log.warning("embassy does not answer; the others are enough", embassy=name)
+    return {name: client for name, client in clients.items() if name in shown}
+
+
+def _are_enough(shown: Mapping[str, bytes], policy: PolicyFile) -> bool:
+    return len(shown) >= 2 * (policy.n - policy.quorum_k) + 1
 
 
 def ask_for_newest(
@@ -72,8 +108,12 @@ def ask_for_newest(
     """
     newest, offered = trusted, list[bytes]()
     while True:
+        with clients_of(newest, reader, FIRST_ASK_TIMEOUT_S) as quick:
+            shown = shown_by(quick)
         with clients_of(newest, reader) as clients:
-            offered += offered_by(clients)
+            if not _are_enough(shown, newest):
+                shown = shown_by(clients)
+            offered += shown.values()
             found = newest_policy(newest, offered)
             while following := _next_version(found, clients, offered):
                 found = following
@@ -103,3 +143,21 @@ def _version(data: bytes) -> int:
         return parse_policy(data).version
     except JournalError:
         return 0
+
+
+def earlier_versions(clients: Mapping[str, EmbassyClient], newest: PolicyFile) -> dict[int, bytes]:
+    """The versions of the policy before `newest` that embassies still show, by number.
+
+    Nothing is verified: whoever is brought one takes it only as the next of what he is pinned to.
+    """
+    found: dict[int, bytes] = {}
+    for version in range(1, newest.version):
+        for client in clients.values():
+            try:
+                data = client.policy(version)
+                if parse_policy(data).version == version:
+                    found[version] = data
+                    break
+            except (EmbassyError, JournalError):
+                continue
+    return found

@@ -8,17 +8,17 @@ from __future__ import annotations
 import json
 import os
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from kulla.kernel.canonical import Value
 from kulla.kernel.edges import Clock, Entropy
 from kulla.kernel.errors import KullaError
 from kulla.kernel.service import Actor, Command
-from kulla.kernel.tower import TowerEdge
+from kulla.kernel.tower import Answer
 from kulla.services.accounts.demo_passkey import DemoPasskey
 from kulla.services.accounts.staff import FOUNDER
 from kulla.services.appointments.zones import offsets
@@ -28,7 +28,7 @@ DAYS_AHEAD: Final = 28
 PEOPLE_PER_COMMAND: Final = 200
 NUMBERED_PEOPLE: Final = 24
 """So many people, those on the first sign-in page, have a personal number."""
-ACCOUNTS_AT_ONCE: Final = 32
+AT_ONCE: Final = 32
 MAIL_DOMAIN: Final = "demo.example"
 
 COUNTIES: Final = (
@@ -134,10 +134,30 @@ def weekly_rule(periods: Sequence[tuple[int, int, int]]) -> list[list[int]]:
     return [[day, *period] for day in range(1, 6) for period in periods]
 
 
+class FoundingEdge(Protocol):
+    """What founding asks of a tower: see kernel.tower.TowerEdge, which has all of it."""
+
+    def submit(self, command: Command, wait_s: float = 10.0) -> Answer:
+        """See TowerEdge."""
+        ...
+
+    def seal(self, subject: str, fields: Mapping[str, str], once: bytes = b"") -> dict[str, bytes]:
+        """See TowerEdge."""
+        ...
+
+    def enrol(self, count: int) -> Sequence[tuple[str, bytes]]:
+        """See TowerEdge."""
+        ...
+
+    def token(self, column: str, value: str) -> bytes:
+        """See TowerEdge."""
+        ...
+
+
 class Founding:
     """Brings the demo country's acts to a tower's scribe, a batch at a time."""
 
-    def __init__(self, tower: TowerEdge, clock: Clock, entropy: Entropy) -> None:
+    def __init__(self, tower: FoundingEdge, clock: Clock, entropy: Entropy) -> None:
         self._tower = tower
         self._clock = clock
         self._entropy = entropy
@@ -182,12 +202,21 @@ class Founding:
         today = datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC).date()
         last = today + timedelta(days=days)
         shifts: list[Value] = [list(pair) for pair in offsets(ZONE, today, last)]
-        for clinic in clinics():
-            self.ask("appointments", "open_clinic", dict(clinic))
-        for who in practitioners(per_clinic):
-            self.ask("appointments", "add_practitioner", dict(who))
-            self._hours(who["practitioner"], today, last, periods, shifts)
-            progress(who["practitioner"])
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            # Each clinic, and then each practitioner, for itself: together they share batches.
+            for _ in pool.map(self._clinic, clinics()):
+                pass
+
+            def join(who: dict[str, str]) -> str:
+                self.ask("appointments", "add_practitioner", dict(who))
+                self._hours(who["practitioner"], today, last, periods, shifts)
+                return who["practitioner"]
+
+            for name in pool.map(join, practitioners(per_clinic)):
+                progress(name)
+
+    def _clinic(self, clinic: dict[str, str]) -> None:
+        self.ask("appointments", "open_clinic", dict(clinic))
 
     def _hours(
         self,
@@ -236,7 +265,7 @@ class Founding:
         """Open an account for each of these people, with a mail address that joins their row."""
         for number, row in enumerate(rows, first):
             row["mail"] = mail_of(row["name"], number)
-        with ThreadPoolExecutor(ACCOUNTS_AT_ONCE) as pool:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
             # Each is a command of its own, by its own citizen; together they share batches.
             for _ in pool.map(self._account, rows):
                 pass

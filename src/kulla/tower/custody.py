@@ -34,6 +34,7 @@ from kulla.kernel.edges import Clock, Entropy
 from kulla.rebuild.takeover import TakeoverFailed, next_policy, sealed_for, statement_of
 from kulla.tower.asking import read_key
 from kulla.tower.home import Home, write_missing, write_secret
+from kulla.tower.standby_folder import StandbyFolder
 
 PLAN: Final = "plan"
 RECOVERY_KEY: Final = "recovery.key"
@@ -70,7 +71,7 @@ def plan_takeover(
     clock: Clock,
     entropy: Entropy,
 ) -> Proposal:
-    """What custodians are to sign so that this empty folder becomes home; durable on return.
+    """What custodians are to sign so that this folder, empty or a standby's, becomes home; durable.
 
     `newest` is the newest policy; `instead`: the site of a takeover that embassies sealed for is
     lost, and this one takes its place. Where the folder holds a plan already, that one. Raises
@@ -129,6 +130,8 @@ def _check_empty(home: Home) -> None:
     for name in ("keys/log.key", "takeover/shares.key"):
         for left in (home.folder / name, home.folder / f"{name}.half"):
             left.unlink(missing_ok=True)
+    if StandbyFolder(home.folder).exists:
+        return
     if any(not path.is_dir() for path in home.folder.rglob("*")):
         raise TakeoverFailed(
             "the new home's folder is not empty.",

@@ -12,7 +12,7 @@ from kulla.kernel.service import Command
 from kulla.kernel.tower import Answer, Witnessing
 from kulla.portal.edge import TowerUnavailable
 from kulla.scribe.client import News, ScribeClient, ScribeUnavailable
-from kulla.tower.home import Home
+from kulla.tower.home import NOT_HOME, Home
 
 PURPOSE = "services"
 
@@ -34,6 +34,7 @@ class HomeEdge:
         self._asker = asker
         clock = SystemClock()
         run_folder = home.run_folder()
+        self._not_home = run_folder / NOT_HOME
         self._scribe = ScribeClient(run_folder, clock)
         self._keeper = KeeperClient(run_folder)
         self._news = News(run_folder, clock)
@@ -41,6 +42,8 @@ class HomeEdge:
 
     def submit(self, command: Command, wait_s: float = 10.0) -> Answer:
         """See TowerEdge."""
+        if self._not_home.exists():
+            return Answer("unavailable", code="not-home")
         return self._scribe.submit(command, wait_s)
 
     def seal(self, subject: str, fields: Mapping[str, str], once: bytes = b"") -> dict[str, bytes]:

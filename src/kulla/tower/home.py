@@ -32,6 +32,9 @@ from kulla.kernel.errors import KullaError
 
 SOCKET_PATH_MAX = 90
 
+NOT_HOME = "not-home"
+"""In the run folder of a home whose scribe learnt that another site took over."""
+
 DEMO_STAFF = "demo-staff.json"
 """In a demo's recovery kit, and in a home made from it: the made-up staff with their passkeys."""
 

@@ -53,6 +53,7 @@ class Child:
         self.spec = spec
         self.starts = 0
         self.word = ""
+        self._reader = -1
         self._log_file = log_file
         self._clock = clock
         self._process: subprocess.Popen[bytes] | None = None
@@ -67,7 +68,14 @@ class Child:
 
     def start(self) -> str:
         """Start it and wait for its word, at most READY_S. Raises ChildFailed."""
-        reader, writer = os.pipe()
+        self.launch()
+        return self.wait_ready()
+
+    def launch(self) -> None:
+        """Start it; `wait_ready` waits for its word."""
+        if self._reader >= 0:
+            os.close(self._reader)  # of one that died before its word was waited for
+        self._reader, writer = os.pipe()
         self.starts += 1
         self._started_s = self._clock.monotonic_s()
         argv = [sys.executable, "-m", "kulla", *self.spec.words, "--ready-fd", str(writer)]
@@ -83,10 +91,14 @@ class Child:
                 start_new_session=True,
             )
         os.close(writer)
+
+    def wait_ready(self) -> str:
+        """Wait for the word of what was launched, at most READY_S. Raises ChildFailed."""
         try:
-            self.word = self._wait_ready(reader)
+            self.word = self._wait_ready(self._reader)
         finally:
-            os.close(reader)
+            os.close(self._reader)
+            self._reader = -1
         return self.word
 
     def mind(self) -> bool:
@@ -166,13 +178,19 @@ class Minder:
         self._stopped = threading.Event()
         self.children: list[Child] = []
 
-    def start(self, spec: ChildSpec) -> Child:
-        """Start a process and wait until it is ready. Raises ChildFailed."""
+    def start(self, *specs: ChildSpec) -> list[Child]:
+        """Start processes at once and wait until all are ready. Raises ChildFailed.
+
+        `end` stops the last named first.
+        """
         self._logs.mkdir(mode=0o700, parents=True, exist_ok=True)
-        child = Child(spec, self._logs / f"{spec.name}.log", self._clock)
-        self.children.append(child)
-        child.start()
-        return child
+        made = [Child(spec, self._logs / f"{spec.name}.log", self._clock) for spec in specs]
+        self.children += made
+        for child in made:
+            child.launch()
+        for child in made:
+            child.wait_ready()
+        return made
 
     def run(self, watch: Sequence[Child] | None = None) -> None:
         """Mind the children until `stop`."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from kulla.journal.proposals import Proposal
 from kulla.kernel.edges import SystemClock, SystemEntropy
 from kulla.rebuild.takeover import TakeoverFailed
-from kulla.tower.asking import ask_for_newest, clients_of, offered_by, read_key
+from kulla.tower.asking import ask_for_newest, clients_of, read_key, shown_by
 from kulla.tower.custody import plan_takeover
 from kulla.tower.home import Home
 from kulla.tower.kit import kit_policy
@@ -27,7 +27,7 @@ def make_plan(
     newest, _ = ask_for_newest(kit_policy(kit), reader)
     need = newest.n - newest.quorum_k + 1
     with clients_of(newest, reader) as clients:
-        answering = len(list(offered_by(clients)))
+        answering = len(shown_by(clients))
         if answering < need:
             raise TakeoverFailed(
                 f"{answering} of {newest.n} embassies answer; {need} must, so that one of them "

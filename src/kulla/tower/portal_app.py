@@ -16,7 +16,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from kulla.tower.garbage import look_for_garbage_seldom
+from kulla.tower.held import wait_until_there
 from kulla.tower.home import Home
+from kulla.tower.standby_reads import StandbyEdge, standby_of
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 SWITCH_S = 0.05
@@ -41,6 +43,7 @@ def environment(home: Home, *, bench: bool = False) -> dict[str, str]:
         "KULLA_POLICY_FILE": str(home.policy_file.resolve()),
         "KULLA_DEMO": "1" if settings.demo else "0",
         "KULLA_BENCH": "1" if bench else "0",
+        "KULLA_STANDBY": "1" if standby_of(home) else "0",
         "DJANGO_SETTINGS_MODULE": "kulla.portal.settings",
     }
     public = urlsplit(settings.public_url)
@@ -66,18 +69,32 @@ def make_application() -> Callable[..., Any]:
     # A batch's answers wake all its threads at once; each has well under a millisecond left to do.
     # Let one finish and block again before another forces it off the interpreter's lock.
     sys.setswitchinterval(SWITCH_S)
-    edge.install(HomeEdge(Home(Path(os.environ["KULLA_HOME"]))))
+    home = Home(Path(os.environ["KULLA_HOME"]))
+    standby = standby_of(home)
+    edge.install(StandbyEdge(standby) if standby else HomeEdge(home))
     application = wsgi.make_application()
     look_for_garbage_seldom()
+    wait_until_there(_when())
     return application
 
 
-def serve(home: Home, ready: Callable[[str], None], *, bench: bool = False) -> None:
-    """Serve the portal of `home` until SIGTERM; `ready` is told its URL once a page answers."""
+def _when() -> Path | None:
+    return Path(os.environ["KULLA_WHEN"]) if os.environ.get("KULLA_WHEN") else None
+
+
+def serve(
+    home: Home, ready: Callable[[str], None], *, bench: bool = False, when: Path | None = None
+) -> None:
+    """Serve the portal of `home` until SIGTERM; `ready` is told its URL once a page answers.
+
+    With `when`, who comes before this file is there waits for it (tower.held).
+    """
     from granian.constants import Interfaces
     from granian.server import Server
 
     os.environ.update(environment(home, bench=bench))
+    if when is not None:
+        os.environ["KULLA_WHEN"] = str(when)
     settings = home.settings()
     # Forked workers inherited a lock (of an import, mostly) that `_tell` held just then, and hung:
     # the portal was not ready in two starts of five. Spawned ones inherit nothing.
@@ -103,6 +120,7 @@ def serve(home: Home, ready: Callable[[str], None], *, bench: bool = False) -> N
 def _tell(bind: str, port: int, ready: Callable[[str], None]) -> None:
     import http.client
 
+    wait_until_there(_when())
     host = "127.0.0.1" if bind in ("0.0.0.0", "localhost") else bind  # noqa: S104 - compared
     pause = threading.Event()
     for _ in range(600):

@@ -9,8 +9,8 @@ Every step may be repeated: the new home's folder keeps what an earlier try deci
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ import structlog
 
 import kulla.keeper.folder as keeper_folder
 from kulla.embassy.client import EmbassyClient
-from kulla.embassy.errors import EmbassyError
 from kulla.embassy.settle import Settlement
 from kulla.journal.checkpoints import add_signatures, parse_checkpoint
 from kulla.journal.entries import JournalKey
@@ -31,9 +30,10 @@ from kulla.journal.filestore import FileTileStore
 from kulla.journal.merkle import EMPTY_ROOT
 from kulla.journal.notes import SigningKey, parse_note
 from kulla.journal.policy_file import PolicyFile
+from kulla.keeper.errors import ShareInvalid
 from kulla.kernel.canonical import encode
 from kulla.kernel.edges import SystemClock, SystemEntropy
-from kulla.rebuild.chain import EpochPlan, rebuild_registers
+from kulla.rebuild.chain import EpochPlan
 from kulla.rebuild.history import opening_of, plan_history, settle_log
 from kulla.rebuild.replay import Replayed
 from kulla.rebuild.sources import FolderSource, HttpSource, Source
@@ -46,29 +46,29 @@ from kulla.rebuild.takeover import (
     newest_policy,
     seal,
 )
-from kulla.registers.sqlite import LiveRows, create_tables, open_registers
-from kulla.services.accounts.authority import Authority
-from kulla.tower.asking import ask_for_newest
+from kulla.tower.asking import ask_for_newest, earlier_versions, who_answers
 from kulla.tower.asking import clients_of as _clients
 from kulla.tower.asking import read_key as _read_key
 from kulla.tower.custody import Decided, complete_kit, decide, forget_shares, recovery_key
-from kulla.tower.filling import trusted_versions
 from kulla.tower.home import DEMO_STAFF, Home, write_missing
 from kulla.tower.kit import CREDENTIALS, kit_policy
-from kulla.tower.services import SERVICES, register_tables
+from kulla.tower.old_policies import FOLDER, older_policies, policies_in
+from kulla.tower.rebuilding import KeysBrought, bring_keys, rebuild_file, rebuild_home
 from kulla.tower.settled import settled_once
+from kulla.tower.standby_folder import TAKEOVER, StandbyFolder, replace_whole
 
 Progress = Callable[[str, int, int], None]
 EMBASSY_TIMEOUT_S = 10.0
-KEYS_AT_ONCE = 4000
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class TakeoverReport:
-    """What a takeover did. Sizes count the old epoch's entries; `acts` is all that were replayed.
+    """What a takeover did. Sizes count the old epoch's entries.
 
+    acts: how many the registers hold; replayed: how many of them were replayed only now.
+    keys: wrapped keys that came, which the keeper adopts; keys_missing: those that nobody gave.
     tails: embassies that hold more than was adopted; forked: those with another history. signed:
     the custodians who signed; not_counted: what else was sent, and why it does not count.
     """
@@ -81,8 +81,10 @@ class TakeoverReport:
     forked: tuple[tuple[str, int], ...]
     certain: bool
     acts: int
+    replayed: int
     cases: tuple[tuple[int, str], ...]
     keys: int
+    keys_missing: int
     seconds: float
     policy: Path
     signed: tuple[str, ...] = ()
@@ -112,7 +114,7 @@ def first_start(home: Home) -> None:
             place=str(home.folder),
             remedy="Rebuild from them: kulla takeover run.",
         )
-    _rebuild(home, policy, [EpochPlan(origin, 0, 0, EMPTY_ROOT, ())], {})
+    rebuild_file(home.registers, policy, [EpochPlan(origin, 0, 0, EMPTY_ROOT, ())], {})
     begin.unlink()
 
 
@@ -128,15 +130,18 @@ def take_over(
     """Make a new home in `home_folder` from the recovery kit and the embassies that answer.
 
     `signatures` are the files that custodians sent for the plan in that folder, or folders of them;
-    `reason` is needed where the kit has the custodians' keys and there is no plan. Raises
-    TakeoverFailed (SignaturesMissing where too few signed), ShareInvalid, NotSettled, or what a
+    `reason` is needed where the kit has the custodians' keys and there is no plan. In the folder of
+    a standby, registers and tiles are found as they are, and only what is new is replayed; the
+    process that follows there is ended. Raises TakeoverFailed (SignaturesMissing where too few
+    signed), ShareInvalid, StandbyBroken, NotSettled, or what a
     rebuild raises; then the same call may be repeated.
     """
     clock = SystemClock()
     start_s = clock.monotonic_s()
-    home = Home(home_folder)
+    home, standby = Home(home_folder), StandbyFolder(home_folder)
     reader = _read_key(kit / "reader.key")
     newest, offered = ask_for_newest(kit_policy(kit), reader)
+    # A standby follows until enough custodians signed: it may be the one that is needed elsewhere.
     plan = decide(
         home,
         kit,
@@ -147,34 +152,59 @@ def take_over(
         clock=clock,
         entropy=SystemEntropy(),
     )
-    prepared = (home.folder / "opening").exists()
-    if not prepared:  # else the keys are all at the keeper, and no share is kept here
-        complete_kit(kit, recovery_key(home, kit))
-    with _clients(plan.old, reader) as clients:
+    recovery = _recovery_key(home, kit)
+    with standby.held(TAKEOVER) if standby.exists else nullcontext():
+        report = _carry_out(home, kit, plan, port, offered, recovery, progress)
+    return replace(report, seconds=round(clock.monotonic_s() - start_s, 3))
+
+
+def _carry_out(
+    home: Home,
+    kit: Path,
+    plan: Decided,
+    port: int,
+    offered: Sequence[bytes],
+    recovery: bytes | None,
+    progress: Progress,
+) -> TakeoverReport:
+    reader = _read_key(kit / "reader.key")
+    with _clients(plan.old, reader) as every:
+        clients = who_answers(every, plan.old)
         sealed, settlement, sources = _close_old_epoch(home, plan, clients, offered, progress)
         hand_over_policy(clients, plan.new, sealed)
         _furnish(home, kit, plan, port)
         keys = _journal_keys(kit)
         plans = plan_history(sources, plan.old, keys, settlement)
-        names: dict[bytes, None] = {}
         end = plans[-1].base + plans[-1].size
-        replayed = _rebuild(
+        earlier = [*policies_in(kit / FOLDER), *earlier_versions(clients, plan.new).values()]
+        older = older_policies(plan.new, [plan.old.render(), *earlier])
+        replayed = rebuild_home(
             home,
-            plan.old,
+            [plan.new, *older],
             plans,
             keys,
-            on_names=lambda found: names.update(dict.fromkeys(found)),
-            progress=lambda at: progress("replaying acts", at, end),
+            lambda at: progress("replaying acts", at, end),
         )
-        wanted = [] if prepared else list(names)
-        adopted_keys = _bring_keys(home, kit, sources, wanted, progress)
+        brought = bring_keys(home, sources, recovery, progress)
         _keep_checkpoints(home, plan.old, sealed, settlement)
-        _keep_policies(home, plan.new, sources)
+        for policy in older:  # for embassies that missed some, and for who judges an old undo
+            write_missing(home.policy_version(policy.version), policy.render())
     opened = opening_of(plans, plan.note)
     write_missing(home.folder / "opening", encode(epoch_opened_data(opened)))
     forget_shares(home)
-    seconds = round(clock.monotonic_s() - start_s, 3)
-    return _report(home, plan, sealed, settlement, replayed, adopted_keys, seconds)
+    return _report(home, plan, sealed, settlement, replayed, end, brought)
+
+
+def _recovery_key(home: Home, kit: Path) -> bytes | None:
+    """The recovery key; None where an earlier try gave it to the keeper and kept no share of it."""
+    try:
+        recovery = recovery_key(home, kit)
+    except ShareInvalid:
+        if (home.folder / "opening").exists():
+            return None
+        raise
+    complete_kit(kit, recovery)
+    return recovery
 
 
 def _close_old_epoch(
@@ -204,8 +234,8 @@ def _report(
     sealed: Mapping[str, Sealed],
     settlement: Settlement,
     replayed: Replayed,
-    keys: int,
-    seconds: float,
+    acts: int,
+    brought: KeysBrought,
 ) -> TakeoverReport:
     return TakeoverReport(
         epoch=len(plan.new.logs),
@@ -215,10 +245,12 @@ def _report(
         tails=tuple((tail.embassy, tail.size) for tail in settlement.tails),
         forked=tuple((tail.embassy, tail.size) for tail in settlement.forked),
         certain=settlement.certain,
-        acts=replayed.acts,
+        acts=acts,
+        replayed=replayed.acts,
         cases=tuple(replayed.cases),
-        keys=keys,
-        seconds=seconds,
+        keys=brought.keys,
+        keys_missing=brought.missing,
+        seconds=0.0,  # the caller's clock says
         policy=home.policy_file,
         signed=plan.signed,
         not_counted=plan.faults,
@@ -251,18 +283,22 @@ def rebuild_for_looking(
         sources: list[Source] = [FolderSource(name, path) for name, path in folders.items()]
         if not folders:
             sources = [HttpSource(client) for client in clients.values()]
+        earlier = policies_in(kit / FOLDER)
+        if not folders:
+            earlier += earlier_versions(clients, policy).values()
         newest = settle_log(sources, policy, policy.current_log.key.name)
         if newest.checkpoint.size == 0 and len(policy.logs) > 1:
             newest = settle_log(sources, policy, policy.logs[-2].key.name)
         plans = plan_history(sources, policy, keys, newest)
         end = plans[-1].base + plans[-1].size
-        replayed = _rebuild_file(
+        replayed = rebuild_file(
             registers,
             policy,
             plans,
             keys,
             progress=lambda at: progress("replaying acts", at, end),
             go_on=go_on,
+            policies=[policy, *older_policies(policy, earlier)],
         )
     return {
         "acts": replayed.acts,
@@ -270,6 +306,8 @@ def rebuild_for_looking(
         "size": end,
         "cases": replayed.case_count,
         "first_cases": replayed.cases,
+        "fingerprints": replayed.fingerprints,
+        "misfits": replayed.misfits,
         "holders": list(newest.holders),
         "forked": [tail.embassy for tail in newest.forked],
         "certain": newest.certain,
@@ -285,6 +323,8 @@ def _furnish(home: Home, kit: Path, plan: Decided, port: int) -> None:
     write_missing(keys / "reader.key", (kit / "reader.key").read_bytes())
     write_missing(keys / "journal.key", (kit / "journal.key").read_bytes())
     write_missing(home.django_key, entropy.random_bytes(32).hex().encode())
+    if StandbyFolder(home.folder).exists and not (home.folder / "opening").exists():
+        replace_whole(home.folder / "home.toml", settings.encode())
     write_missing(home.folder / "home.toml", settings.encode())
     for name in CREDENTIALS:
         if (kit / name).exists():
@@ -304,78 +344,6 @@ def at_port(settings: str, port: int) -> str:
     return "\n".join(lines) + "\n" + (bracket + tables).lstrip("\n")
 
 
-def _rebuild(
-    home: Home,
-    policy: PolicyFile,
-    plans: Sequence[EpochPlan],
-    keys: Mapping[bytes, JournalKey],
-    *,
-    on_names: Callable[[Sequence[bytes]], None] = lambda _: None,
-    progress: Callable[[int], None] = lambda _: None,
-) -> Replayed:
-    """Rebuild a home's registers, and its own copy of the journal."""
-    stores: list[FileTileStore] = []
-
-    def own_store(origin: str) -> FileTileStore:
-        store = FileTileStore(home.journal(origin), create=True)
-        stores.append(store)
-        return store
-
-    try:
-        return _rebuild_file(
-            home.registers,
-            policy,
-            plans,
-            keys,
-            own_store=own_store,
-            on_names=on_names,
-            progress=progress,
-        )
-    finally:
-        for store in stores:
-            store.close()
-
-
-def _rebuild_file(
-    path: Path,
-    policy: PolicyFile,
-    plans: Sequence[EpochPlan],
-    keys: Mapping[bytes, JournalKey],
-    **how: Any,
-) -> Replayed:
-    tables = register_tables()
-    connection = open_registers(path, create=True)
-    try:
-        create_tables(connection, tables)
-        rows = LiveRows(connection, tables)
-        if rows.get("kulla_epoch", 1) is None:
-            first = policy.logs[0].key.name
-            rows.put("kulla_epoch", {"number": 1, "origin": first, "base": 0, "root_before": None})
-        how["authority"] = Authority(policy.relying_party, ())
-        return rebuild_registers(plans, keys, connection, tables, SERVICES, **how)
-    finally:
-        connection.close()
-
-
-def _bring_keys(
-    home: Home, kit: Path, sources: Sequence[Source], names: list[bytes], progress: Progress
-) -> int:
-    """Bring the wrapped keys that entries name into the new keeper; how many were found.
-
-    A key that no source holds leaves its subject's personal fields closed, and nothing else.
-    """
-    recovery = recovery_key(home, kit) if names else b""
-    found_count = 0
-    for start in range(0, len(names), KEYS_AT_ONCE):
-        some = names[start : start + KEYS_AT_ONCE]
-        found = _blobs_of(sources, some)
-        # In the order of the journal: of two blobs for one subject the first one counts.
-        keeper_folder.adopt(home.keeper, recovery, [found[name] for name in some if name in found])
-        found_count += len(found)
-        progress("personal keys", start + len(some), len(names))
-    return found_count
-
-
 def _best_first(sources: Sequence[HttpSource], settlement: Settlement) -> list[HttpSource]:
     """Those that hold exactly what was adopted first: they have its partial tiles too."""
     ahead = {tail.embassy for tail in settlement.tails}
@@ -384,20 +352,6 @@ def _best_first(sources: Sequence[HttpSource], settlement: Settlement) -> list[H
         return 2 if source.name not in settlement.holders else int(source.name in ahead)
 
     return sorted(sources, key=rank)
-
-
-def _blobs_of(sources: Sequence[Source], names: Sequence[bytes]) -> dict[bytes, bytes]:
-    """Those of the named blobs that any source gives."""
-    found: dict[bytes, bytes] = {}
-    for source in sources:
-        missing = [name for name in names if name not in found]
-        if not missing:
-            break
-        try:
-            found.update((name, blob) for name, blob in source.blobs(missing) if blob is not None)
-        except EmbassyError as error:
-            log.warning("source failed", source=source.name, error=str(error))
-    return found
 
 
 def _keep_checkpoints(
@@ -422,12 +376,6 @@ def _keep_checkpoints(
             except TileMissing:
                 kept = None
             store.swap("checkpoint", kept, by_size[settlement.checkpoint.size])
-
-
-def _keep_policies(home: Home, newest: PolicyFile, sources: Sequence[HttpSource]) -> None:
-    """Keep earlier versions: old receipts are checked by them, and laggards are brought them."""
-    for policy in trusted_versions(newest, sources)[1:]:
-        write_missing(home.policy_version(policy.version), policy.render())
 
 
 def _journal_keys(kit: Path) -> dict[bytes, JournalKey]:

@@ -17,11 +17,13 @@ from kulla.journal.policy_file import PolicyFile
 from kulla.journal.tree import Tree
 from kulla.keeper.client import KeeperClient
 from kulla.kernel.canonical import decode
+from kulla.kernel.durable import free_bytes
 from kulla.kernel.edges import SystemClock, SystemEntropy
 from kulla.kernel.errors import KullaError
 from kulla.kernel.service import NewAct
+from kulla.registers.fingerprint import FingerprintKey
 from kulla.registers.own import applied
-from kulla.registers.sqlite import LiveRows, open_registers
+from kulla.registers.sqlite import LiveRows, check_tables, open_registers
 from kulla.scribe.batch import BatchWriter, pending_entries
 from kulla.scribe.courier import Courier, Delivery
 from kulla.scribe.log import Log
@@ -32,10 +34,16 @@ from kulla.scribe.scribe import Scribe
 from kulla.scribe.stream import Stream
 from kulla.services.accounts.authority import Authority, origins_of
 from kulla.tower.garbage import look_for_garbage_seldom
-from kulla.tower.home import Home
+from kulla.tower.home import NOT_HOME, Home
 from kulla.tower.place import check_place
 from kulla.tower.services import SERVICES, register_tables
-from kulla.tower.still_home import ASK_TIMEOUT_S, TooFewAnswers, ask_whether_home
+from kulla.tower.still_home import (
+    ASK_TIMEOUT_S,
+    NotHome,
+    SealsSeen,
+    TooFewAnswers,
+    ask_whether_home,
+)
 from kulla.tower.witnesses import Witnesses
 
 Token = int
@@ -69,7 +77,9 @@ class _Parts:
         self.keys = {journal_key.key_id: journal_key}
         self.sealer = Sealer(self.log_key.name, journal_key, SystemEntropy())
         self.connection = open_registers(home.registers)
-        self.rows = LiveRows(self.connection, register_tables())
+        tables = register_tables()
+        check_tables(self.connection, tables)
+        self.rows = LiveRows(self.connection, tables)
         self.epochs = [
             (str(row["origin"]), _int(row["base"])) for row in self.rows.find("kulla_epoch")
         ]
@@ -135,8 +145,23 @@ def serve(home: Home, ready: Callable[[str], None]) -> None:
             place=str(home.folder / "opening"),
             remedy="Run the takeover again: kulla takeover run.",
         )
-    run_folder = home.run_folder()
-    blobs = KeeperBlobs(KeeperClient(run_folder))
+    witnesses = Witnesses.of(home.policies())
+    blobs = KeeperBlobs(KeeperClient(home.run_folder()))
+    process = _process(parts, witnesses, blobs)
+    signal.signal(signal.SIGTERM, lambda *_: process.stop())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    couriers = list(_couriers(parts, witnesses, blobs, process))
+    ready(f"position {parts.base + journal.size}")
+    _run(parts, witnesses, process, couriers)
+    for courier in couriers:
+        courier.stop()
+    parts.connection.close()
+
+
+def _process(parts: _Parts, witnesses: Witnesses, blobs: KeeperBlobs) -> ScribeProcess:
+    """The scribe with its writer, its quorum and its desk for receipts."""
+    home, policy, journal = parts.home, parts.policy, parts.journal
+    watched = home.policy_state()
     writer = BatchWriter(
         parts.connection,
         parts.rows,
@@ -146,50 +171,71 @@ def serve(home: Home, ready: Callable[[str], None]) -> None:
         base=parts.base,
         size=journal.size,
         authority=_authority(home, policy),
+        fingerprint_key=FingerprintKey(home.journal_key().secret),
+        policies=[policy],
     )
-    watched = home.policy_state()
-    witnesses = Witnesses.of(home.policies())
-    quorum = _quorum(witnesses, journal)
-    scribe: Scribe[Token] = Scribe(writer, journal, quorum, SERVICES, blobs, parts.clock)
+    scribe: Scribe[Token] = Scribe(
+        writer,
+        journal,
+        _quorum(witnesses, journal),
+        SERVICES,
+        blobs,
+        parts.clock,
+        free_bytes=lambda: free_bytes(home.folder),
+    )
     opener = Opener(journal.origin, parts.keys)
     now = EpochShelf(parts.base, None, journal, opener, lambda: scribe.cosigned)
-    desk = ReceiptDesk([*_old_shelves(home, policy, parts.epochs, parts.base, parts.keys), now])
-    process = ScribeProcess(
+    older = _old_shelves(home, policy, parts.epochs, parts.base, parts.keys)
+    return ScribeProcess(
         scribe,
-        desk,
-        run_folder,
+        ReceiptDesk([*older, now]),
+        home.run_folder(),
         parts.clock,
         witnesses.is_quorum,
         policies=[each.version for each in witnesses.policies],
         outdated=lambda: home.policy_state() != watched,
+        on_sealed=SealsSeen(policy).note,
     )
-    signal.signal(signal.SIGTERM, lambda *_: process.stop())
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    couriers = []
+
+
+def _run(
+    parts: _Parts, witnesses: Witnesses, process: ScribeProcess, couriers: Sequence[Courier]
+) -> None:
+    """Ask whether this still is home, then let everybody work. Raises NotHome."""
+
+    def check() -> None:
+        root_at, taking_up = parts.journal.root_at, witnesses.policies[-1]
+        size = parts.journal.size
+        ask_whether_home(parts.policy, size, root_at, parts.client, taking_up=taking_up)
+        check_place(parts.home)
+
+    said = parts.home.run_folder() / NOT_HOME
+    try:
+        process.wait_for(check, TooFewAnswers)
+        said.unlink(missing_ok=True)
+        for courier in couriers:
+            courier.start()
+        look_for_garbage_seldom()
+        process.run(couriers, parts.opening())
+    except NotHome as error:
+        # So that the portal, which may still run, can say so at once.
+        said.write_text(f"{error}\n", encoding="utf-8")
+        raise
+
+
+def _couriers(
+    parts: _Parts, witnesses: Witnesses, blobs: KeeperBlobs, process: ScribeProcess
+) -> Iterator[Courier]:
+    policies = parts.home.policy_bytes()
     for name, embassy in witnesses.embassies.items():
         client = parts.client(embassy.name, embassy.url)
         stream = Stream(embassy.url, parts.clock)
-        delivery = Delivery(client, embassy.key, journal, blobs, stream, home.policy_bytes())
-        couriers.append(_courier(name, delivery, process.notifier()))
-    ready(f"position {parts.base + journal.size}")
-
-    def check() -> None:
-        root_at, taking_up = journal.root_at, witnesses.policies[-1]
-        ask_whether_home(policy, journal.size, root_at, parts.client, taking_up=taking_up)
-        check_place(home)
-
-    process.wait_for(check, TooFewAnswers)
-    for courier in couriers:
-        courier.start()
-    look_for_garbage_seldom()
-    process.run(couriers, parts.opening())
-    for courier in couriers:
-        courier.stop()
-    parts.connection.close()
+        delivery = Delivery(client, embassy.key, parts.journal, blobs, stream, policies)
+        yield _courier(name, delivery, process.notifier())
 
 
 def _courier(name: str, delivery: Delivery, notifier: Notifier) -> Courier:
-    return Courier(name, delivery, notifier.held, notifier.state, notifier.broken)
+    return Courier(name, delivery, notifier.held, notifier.state, notifier.broken, notifier.sealed)
 
 
 def _quorum(witnesses: Witnesses, journal: Log) -> Quorum:

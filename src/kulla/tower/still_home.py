@@ -16,6 +16,7 @@ import structlog
 from kulla.embassy.client import EmbassyClient
 from kulla.embassy.errors import EmbassyError, Refused
 from kulla.journal.checkpoints import verify_signed
+from kulla.journal.epochs import verify_succession
 from kulla.journal.errors import JournalError
 from kulla.journal.policy_file import Embassy, PolicyFile
 from kulla.kernel.errors import KullaError
@@ -82,6 +83,36 @@ def ask_whether_home(
             f"{answered} of {policy.n} embassies say that this still is home; {need} must.",
             remedy="Bring up the line or the embassies, then start again. Nothing was changed.",
         )
+
+
+class SealsSeen:
+    """What embassies say while home serves: that custodians let another log follow this one.
+
+    Each shows the custodians' succession. One alone may hold what never came to anything: a
+    takeover seals n-k+1, and from then on this home can confirm nothing.
+    """
+
+    def __init__(self, policy: PolicyFile) -> None:
+        self._policy = policy
+        self._said: set[str] = set()
+
+    def note(self, embassy: str, statement: bytes) -> None:
+        """An embassy said so. Raises NotHome once enough of them did, and proved it."""
+        try:
+            succession = verify_succession(statement, self._policy, place=embassy)
+        except JournalError as error:
+            log.warning(
+                "embassy says this is not home, without proof", embassy=embassy, why=str(error)
+            )
+            return
+        if succession.old_origin == self._policy.current_log.key.name:
+            self._said.add(embassy)
+        if len(self._said) > self._policy.n - self._policy.quorum_k:
+            raise NotHome(
+                f"{len(self._said)} embassies sealed this epoch: another site took over.",
+                place=", ".join(sorted(self._said)),
+                remedy="This site serves no more. Keep its folder as evidence.",
+            )
 
 
 def _standing(

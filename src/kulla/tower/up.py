@@ -6,6 +6,7 @@ A demo tower's folder:  home/  kit/  embassies/<name>/  logs/
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -19,12 +20,13 @@ from kulla.kernel.edges import SystemClock, SystemEntropy
 from kulla.kernel.rows import Cell
 from kulla.registers.sqlite import LiveRows, open_registers
 from kulla.tower.cards import embassy_of
-from kulla.tower.country import Founding, write_people
+from kulla.tower.country import Founding, FoundingEdge, write_people
 from kulla.tower.edge import HomeEdge
 from kulla.tower.home import DEMO_STAFF, Home
 from kulla.tower.init import Beginning, begin
-from kulla.tower.minder import ChildSpec, Minder
+from kulla.tower.minder import Child, ChildSpec, Minder
 from kulla.tower.services import register_tables
+from kulla.tower.standby_folder import StandbyBroken, StandbyFolder
 
 EMBASSIES = ("vienna", "rome", "ottawa", "wellington")
 DEMO_PEOPLE = 48
@@ -36,6 +38,8 @@ class DemoPlan:
 
     `per_clinic` practitioners at each of 24 clinics, `days` of slots, `people` made-up citizens;
     `accounts`: they have accounts, and there is a staff that signs (a benchmark needs neither).
+    `line_port`: the first of four ports that lead to the embassies, where they are not reached
+    at their own.
     """
 
     folder: Path
@@ -47,6 +51,7 @@ class DemoPlan:
     slot_minutes: int = 15
     name: str = "demo.kulla.example"
     accounts: bool = True
+    line_port: int = 0
 
     @property
     def home(self) -> Home:
@@ -69,7 +74,7 @@ def make_demo(plan: DemoPlan) -> None:
     embassies: list[Embassy] = []
     for number, name in enumerate(EMBASSIES):
         port = plan.embassy_port + number
-        url = f"http://127.0.0.1:{port}"
+        url = f"http://127.0.0.1:{(plan.line_port or plan.embassy_port) + number}"
         made = embassy_folder.init(
             plan.embassy(name), name, bind=f"127.0.0.1:{port}", url=url, entropy=entropy
         )
@@ -90,42 +95,63 @@ def make_demo(plan: DemoPlan) -> None:
 
 
 class Tower:
-    """The processes of one tower on this machine, started in order and minded."""
+    """The processes of one tower on this machine, started in order and minded.
 
-    def __init__(self, home: Home, logs: Path, embassies: Sequence[Path] = ()) -> None:
+    `change` may make another process of each: a drill starts some of them otherwise.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        logs: Path,
+        embassies: Sequence[Path] = (),
+        change: Callable[[ChildSpec], ChildSpec] = lambda spec: spec,
+    ) -> None:
         self.home = home
         self.embassies = tuple(embassies)
         self.minder = Minder(logs, SystemClock())
+        self._change = change
 
     def start(self, *, bench: bool = False, say: Callable[[str], None] = lambda _: None) -> str:
         """Start embassies (a demo's), rebuild at a first start, then keeper, scribe, portal, post.
 
-        Returns the portal's URL. Raises ChildFailed, and leaves what runs to `end`.
+        Keeper, scribe and portal start at once: each waits for the others where it needs them, and
+        after a takeover people wait too; letters come last. Returns the portal's URL. Raises
+        ChildFailed, and leaves what runs to `end`.
         """
-        for folder in self.embassies:
-            say(f"embassy {folder.name}")
-            self.minder.start(
-                ChildSpec(f"embassy-{folder.name}", ("embassy", "serve", str(folder)))
+        if self.embassies:
+            say("embassies")
+            self._run(
+                *(
+                    ChildSpec(f"embassy-{folder.name}", ("embassy", "serve", str(folder)))
+                    for folder in self.embassies
+                )
             )
+        _refuse_standby(self.home)
         if not self.home.registers.exists():
             from kulla.tower.recover import first_start
 
             say("first start: registers from the journal")
             first_start(self.home)
         where = str(self.home.folder)
-        say("keeper")
-        self.minder.start(ChildSpec("keeper", ("keeper", "serve", where)))
-        if self.home.settings().demo and not self.home.demo_people.exists():
-            say("made-up people, from the registers")
-            write_people(self.home.demo_people, registered_people(self.home))
-        say("scribe")
-        self.minder.start(ChildSpec("scribe", ("scribe", "serve", where)))
-        say("portal")
         words = ("portal", "serve", where, *(("--bench",) if bench else ()))
-        url = self.minder.start(ChildSpec("portal", words)).word
+        specs = [
+            ChildSpec("keeper", ("keeper", "serve", where)),
+            ChildSpec("scribe", ("scribe", "serve", where)),
+            ChildSpec("portal", words),
+        ]
+        if self.home.settings().demo and not self.home.demo_people.exists():
+            say("keeper, and made-up people from the registers")
+            self._run(specs.pop(0))
+            write_people(self.home.demo_people, registered_people(self.home))
+        say(", ".join(spec.name for spec in specs))
+        url = self._run(*specs)[-1].word
         say("post")
-        self.minder.start(ChildSpec("post", ("post", "serve", where)))
+        self._run(ChildSpec("post", ("post", "serve", where)))
         return url
+
+    def _run(self, *specs: ChildSpec) -> Sequence[Child]:
+        return self.minder.start(*map(self._change, specs))
 
     def mind(self) -> None:
         """Mind the processes until SIGTERM or Ctrl-C, then stop them."""
@@ -137,6 +163,22 @@ class Tower:
     def end(self) -> None:
         """Stop all processes."""
         self.minder.end()
+
+
+def _refuse_standby(home: Home) -> None:
+    """Raise StandbyBroken where a standby is no home yet, or is home already and serves."""
+    standby = StandbyFolder(home.folder)
+    if not standby.exists:
+        return
+    holder = standby.holder()
+    if not standby.taken_over or (holder is not None and holder[0] != os.getpid()):
+        raise StandbyBroken(
+            f"the folder is held by process {holder[0]}, as {holder[1]}."
+            if holder
+            else "this is a standby's folder, and no takeover came to its end in it.",
+            place=str(home.folder),
+            remedy="Take over first: kulla takeover run. A warm standby serves by itself then.",
+        )
 
 
 def registered_people(home: Home) -> list[dict[str, Any]]:
@@ -177,25 +219,40 @@ def registered_staff(home: Home) -> list[dict[str, Any]]:
     return rows
 
 
-def demo_tower(plan: DemoPlan, logs: Path | None = None) -> Tower:
-    """The tower of a demo country, made first where its folder is not there yet."""
+def demo_tower(
+    plan: DemoPlan,
+    logs: Path | None = None,
+    change: Callable[[ChildSpec], ChildSpec] = lambda spec: spec,
+) -> Tower:
+    """The tower of a demo country, made first where its folder is not there yet. See Tower."""
     if not plan.home.folder.exists():
         make_demo(plan)
         write_people(plan.home.demo_people, [])
     folders = [plan.embassy(name) for name in EMBASSIES]
-    return Tower(plan.home, logs or plan.folder / "logs", folders)
+    return Tower(plan.home, logs or plan.folder / "logs", folders, change)
 
 
-def found_demo(plan: DemoPlan, say: Callable[[str], None] = lambda _: None) -> None:
-    """Fill a demo country that runs: clinics, practitioners, slots, people. Once."""
+def found_demo(
+    plan: DemoPlan,
+    say: Callable[[str], None] = lambda _: None,
+    *,
+    tower: FoundingEdge | None = None,
+    before_accounts: Callable[[], None] = lambda: None,
+) -> None:
+    """Fill a demo country that runs: clinics, practitioners, slots, people. Once.
+
+    `tower` is asked where the country's own processes don't run. `before_accounts` is done while
+    there is no staff yet, so that an operator's commands need no signature.
+    """
     if plan.home.demo_people.stat().st_size > len("[]"):
         return
-    founding = Founding(HomeEdge(plan.home), SystemClock(), SystemEntropy())
+    founding = Founding(tower or HomeEdge(plan.home), SystemClock(), SystemEntropy())
     morning = (8 * 60, 12 * 60, plan.slot_minutes)
     afternoon = (13 * 60, 16 * 60, plan.slot_minutes)
     founding.clinics(plan.per_clinic, plan.days, (morning, afternoon), say)
     say("people")
     rows = founding.people(plan.people)
+    before_accounts()
     if plan.accounts:
         founding.accounts(rows)
         founding.numbers(rows)

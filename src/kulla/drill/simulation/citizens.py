@@ -102,7 +102,7 @@ class Citizens:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._people = [f"{number:032x}" for number in range(1, _PEOPLE + 1)]
+        self.people = [f"{number:032x}" for number in range(1, _PEOPLE + 1)]
         self._registered: set[str] = set()
         self._blobs: dict[bytes, bytes] = {}
         self.wishes: list[Wish] = [Wish(command) for command in first_commands()]
@@ -132,6 +132,12 @@ class Citizens:
             if not wish.done:
                 home.submit(wish.command)
 
+    def ask_again(self, home: Home) -> None:
+        """Who was not told the end sends the command again, once home did all it was sent."""
+        if home.process is not None and not home.process.inbox:
+            for wish in self.waiting:
+                self.send(wish, home)
+
     @property
     def waiting(self) -> list[Wish]:
         """Wishes that nobody was told the end of."""
@@ -139,17 +145,28 @@ class Citizens:
 
     def one_more(self, home: Home) -> Wish:
         """Somebody asks for one of the slots, to see whether the country goes on."""
-        who = self._world.chance.choice(self._people)
-        data = {"slot": self._world.chance.choice(slots())}
-        wish = self._wish(who, "appointments", "book", data)
+        who = self._world.chance.choice(self.people)
+        wish = self.wish(who, "book", {"slot": self._world.chance.choice(slots())})
         home.submit(wish.command)
         return wish
+
+    def wish(self, who: str, name: str, data: dict[str, Any]) -> Wish:
+        """Somebody wishes for something about an appointment; nobody is asked yet."""
+        return self._wish(who, "appointments", name, data)
+
+    def take_up(self, past: Citizens) -> None:
+        """These are the same people, who remember what they wished for and heard."""
+        self._registered, self._blobs = set(past._registered), dict(past._blobs)
+        self.wishes = [Wish(wish.command, wish.told) for wish in past.wishes]
+        self._by_command = {id(wish.command): wish for wish in self.wishes}
 
     def hear(self, ask: Ask, answer: Answer) -> None:
         """An answer comes from a home; it may be lost on its last way."""
         lost = self._world.unrest and self._world.chance.random() < 0.1
         wish = self._by_command[id(ask.command)]
         note = "is told, in vain," if lost else "is told"
+        if lost:
+            self._world.met("an answer does not reach whom it is for")
         what = f"{ask.command.name} {answer.status} {answer.code}{list(answer.positions)}"
         self._world.note(ask.command.actor.subject[-2:], note, what)
         if not lost:
@@ -157,7 +174,7 @@ class Citizens:
 
     def _fresh(self) -> Wish:
         chance = self._world.chance
-        who = chance.choice(self._people)
+        who = chance.choice(self.people)
         roll = chance.random()
         if who not in self._registered and roll < 0.3:
             self._registered.add(who)

@@ -9,6 +9,7 @@ import hashlib
 import sqlite3
 from functools import cache, lru_cache
 
+from kulla.drill.simulation.remembered import RememberingKey
 from kulla.embassy.mirror import Identity
 from kulla.journal.entries import JournalKey
 from kulla.journal.merkle import EMPTY_ROOT
@@ -34,6 +35,7 @@ from kulla.tower.services import register_tables
 TOWER = "kulla.example"
 EMBASSIES = ("north", "east", "south", "west")
 QUORUM = 3
+EMBASSIES_LOST_MAX = len(EMBASSIES) - QUORUM
 CUSTODIANS = ("arta", "besa", "drita")
 NOON_MS = 1_760_000_000_000
 SERVICES = {service.name: service for service in (APPOINTMENTS, CITIZENS)}
@@ -45,7 +47,7 @@ _PAGE_BYTES = 512
 def key_of(name: str, kind: int = KIND_ED25519, owner: str = "") -> SigningKey:
     """The signing key of this name; another `owner` has another one under the same name."""
     text = f"simulated country {owner} {name} {kind}"
-    return SigningKey(name, kind, hashlib.sha256(text.encode()).digest())
+    return RememberingKey(name, kind, hashlib.sha256(text.encode()).digest())
 
 
 def origin_of(number: int) -> str:

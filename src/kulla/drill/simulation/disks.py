@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from kulla.drill.chance import Chance
 from kulla.drill.simulation import country
 from kulla.drill.simulation.mortal import Life, MortalConnection
+from kulla.drill.simulation.shelf import WantedFile
 from kulla.journal.notes import SigningKey
 from kulla.journal.policy_file import PolicyFile
 from kulla.journal.simulated import SimulatedTileStore
@@ -33,11 +34,19 @@ class RegisterFile:
     Not modelled: damage at rest, which SQLite may or may not notice; a home rebuilds.
     """
 
-    def __init__(self, image: bytes, chance: Chance, *, syncs: bool = True) -> None:
+    def __init__(
+        self,
+        image: bytes,
+        chance: Chance,
+        *,
+        syncs: bool = True,
+        met: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._images = [image]
         self._chance = chance
         self.syncs = syncs
         self.next_fault: RegisterFault = ""
+        self.met = met
 
     def open(self, life: Life) -> RegisterConnection:
         """Open it for the process that lives this `life`."""
@@ -95,16 +104,19 @@ class RegisterConnection(MortalConnection):
             self._file.next_fault = fault
             raise self._full()
         if fault == "lost":
+            self._file.met("home: a commit is lost")
             self._broken = True
             self._plain.execute("ROLLBACK")
             raise sqlite3.OperationalError("disk I/O error")
         self._plain.execute("COMMIT")
         self._file.note_commit(self._plain.serialize())
         if fault == "persisted":
+            self._file.met("home: a commit is kept though it failed")
             self._broken = True
             raise sqlite3.OperationalError("disk I/O error")
 
     def _full(self) -> sqlite3.OperationalError:
+        self._file.met("home: its disk is full")
         # SQLite takes the transaction back by itself where the disk is full.
         self._plain.execute("ROLLBACK")
         return sqlite3.OperationalError("database or disk is full")
@@ -122,21 +134,30 @@ class RegisterConnection(MortalConnection):
 class HomeFolder:
     """All that a home has on its disk. What is set here is durable at once, as `write_secret` is.
 
-    stores: the logs' tiles by origin. blobs: the keeper's wrapped keys. decided: what a takeover
-    decided in this folder.
+    stores: the logs' tiles by origin. blobs: the keeper's wrapped keys. wanted: those that a
+    standby or a takeover found named. followed: the policy that a standby follows. decided: what a
+    takeover decided in this folder.
     """
 
-    def __init__(self, chance: Chance, *, syncs: bool = True) -> None:
+    def __init__(
+        self, chance: Chance, *, syncs: bool = True, met: Callable[[str], None] = lambda _: None
+    ) -> None:
         self._chance = chance
+        self._met = met
         self.syncs = syncs
-        self.registers = RegisterFile(country.empty_registers(), chance, syncs=syncs)
+        self.registers = self._file(country.empty_registers())
         self.stores: dict[str, SimulatedTileStore] = {}
         self.blobs: dict[bytes, bytes] = {}
+        self.wanted = WantedFile()
+        self.followed: PolicyFile | None = None
         self.policy: PolicyFile | None = None
         self.log_key: SigningKey | None = None
         self.opening: Mapping[str, Value] | None = None
         self.decided: dict[str, Any] = {}
         self._rendered: tuple[PolicyFile | None, bytes] = (None, b"")
+
+    def _file(self, image: bytes) -> RegisterFile:
+        return RegisterFile(image, self._chance, syncs=self.syncs, met=self._met)
 
     def policy_data(self) -> bytes:
         """The bytes of the policy file."""
@@ -158,6 +179,12 @@ class HomeFolder:
         for store in self.stores.values():
             store.crash()
 
+    def forget_replayed(self) -> None:
+        """Remove registers, tiles and wanted keys, as tower.standby_folder does."""
+        self.registers = self._file(country.empty_registers())
+        self.stores = {}
+        self.wanted = WantedFile()
+
     def restart(self) -> None:
         """The process died alone."""
         for store in self.stores.values():
@@ -165,13 +192,19 @@ class HomeFolder:
 
     def copy(self) -> HomeFolder:
         """A backup of the folder as it stands."""
-        made = HomeFolder(self._chance, syncs=self.syncs)
-        made.registers = RegisterFile(self.registers.image, self._chance, syncs=self.syncs)
-        made.stores = {origin: store.copy() for origin, store in self.stores.items()}
-        made.blobs = dict(self.blobs)
-        made.policy, made.log_key, made.opening = self.policy, self.log_key, self.opening
-        made.decided = dict(self.decided)
+        made = HomeFolder(self._chance, syncs=self.syncs, met=self._met)
+        made.take_up(self)
         return made
+
+    def take_up(self, other: HomeFolder) -> None:
+        """Have what `other` has now, on these disks."""
+        self.registers = self._file(other.registers.image)
+        self.stores = {origin: store.copy() for origin, store in other.stores.items()}
+        for store in self.stores.values():
+            store.syncs = self.syncs
+        self.blobs, self.wanted = dict(other.blobs), other.wanted.copy()
+        self.policy, self.log_key, self.opening = other.policy, other.log_key, other.opening
+        self.decided = dict(other.decided)
 
     def fetch(self, names: Sequence[bytes]) -> Mapping[bytes, bytes]:
         """The keeper as the source of blobs (scribe.BlobSource)."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from kulla.drill.simulation import country
 from kulla.drill.simulation.clocks import SiteClock
+from kulla.drill.simulation.coverage import embassy_write, fault_of
 from kulla.drill.simulation.mortal import Died, Life, MortalStore
 from kulla.embassy.errors import BlobsFailed, MirrorBroken, SettingsInvalid
 from kulla.embassy.mirror import Mirror, Stores
@@ -14,11 +15,13 @@ from kulla.embassy.quota import Limits
 from kulla.embassy.replies import JSON, Reply
 from kulla.embassy.simulated import SimulatedBlobs
 from kulla.journal.errors import StoreConflict, StoreFailed
+from kulla.journal.policy_file import PolicyFile, parse_policy
 from kulla.journal.simulated import SimulatedTileStore
 
 if TYPE_CHECKING:
     from kulla.drill.simulation.world import World
 
+_FULL = 507
 _LIMITS = Limits(free_disk_floor_bytes=1)
 
 
@@ -34,6 +37,9 @@ class EmbassyNode:
         self.life = Life()
         self.lost = False
         self.full = False
+        self.away = False
+        self.slow = False
+        self._torn = False
         self.blobs = SimulatedBlobs()
         self._stores: dict[str, SimulatedTileStore] = {}
         self._seed = world.chance.randrange(2**32)
@@ -71,6 +77,16 @@ class EmbassyNode:
         except (MirrorBroken, SettingsInvalid) as error:
             self.world.judge.fail("broken", f"{self.name} can't start from what it kept: {error}")
 
+    def take_up(self, past: EmbassyNode) -> None:
+        """Have what this embassy held in the past, on these disks, and start again."""
+        self.life.over = True
+        self._stores = {name: store.copy() for name, store in past._stores.items()}
+        for store in self.stores():
+            store.syncs = self.world.build.syncs
+        self.blobs = past.blobs.copy()
+        self._open()
+        self.world.judge.embassy_started(self)
+
     def end(self, why: str, *, power: bool) -> None:
         """The process ends; with `power` the machine too. It starts again some time later."""
         self.world.note("ends", self.name, why)
@@ -85,10 +101,22 @@ class EmbassyNode:
 
     def start(self) -> None:
         """Start again from what is durable."""
-        if self.mirror is None and not self.lost:
+        if self.mirror is None and not self.lost and not self.away:
             self.world.note("starts", self.name)
+            if self._torn:
+                self.world.met("an embassy starts from torn tiles")
+                self._torn = False
             self._open()
             self.world.judge.embassy_started(self)
+            if self.policy.version + 2 <= 1 + len(self.world.policies):
+                self.world.met("an embassy comes back after two takeovers")
+
+    @property
+    def policy(self) -> PolicyFile:
+        """The policy that it is pinned to, also while its process is dead."""
+        if self.mirror is not None:
+            return self.mirror.policy
+        return parse_policy(self.store("desk").get("policy"))
 
     def destroy(self) -> None:
         """The site burns down with all it holds."""
@@ -103,17 +131,28 @@ class EmbassyNode:
         try:
             reply = self._answer(mirror, method, path, body)
         except Died:
+            self.world.met("an embassy dies at a write")
             self._ended_by(life, "dies at a write", power=self.world.chance.random() < 0.5)
             return None
         except (StoreFailed, BlobsFailed) as error:
+            self._note_fault(error)
             self._ended_by(life, f"ends: {error.message}", power=self.world.chance.random() < 0.5)
             return None
         except (StoreConflict, MirrorBroken) as error:
             self.world.judge.fail("broken", f"{self.name} contradicts itself: {error}")
             return None
         if reply is not None and method == "POST":
+            if self.full and reply.status == _FULL:
+                self.world.met("embassy: its disk is full")
             self.world.judge.embassy_answered(self, path)
         return reply
+
+    def _note_fault(self, error: StoreFailed | BlobsFailed) -> None:
+        if isinstance(error, BlobsFailed):
+            self.world.met("embassy: a write of keys fails")
+        elif fault := fault_of(error):
+            self.world.met(embassy_write(fault))
+            self._torn = fault in ("torn", "reordered")
 
     def _ended_by(self, life: Life, why: str, *, power: bool) -> None:
         if self.life is life:
@@ -152,6 +191,7 @@ class EmbassyNode:
             if at < len(body):
                 if chance.random() < 0.2:
                     upload.finish()
+                    self.world.met("an upload breaks off")
                     return None
                 if self.world.meanwhile() and self.mirror is not mirror:
                     return None

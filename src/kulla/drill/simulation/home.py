@@ -9,26 +9,28 @@ from __future__ import annotations
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from kulla.drill.chance import Chance
 from kulla.drill.simulation import country
 from kulla.drill.simulation.clocks import SiteClock
+from kulla.drill.simulation.coverage import NOT_HOME, fault_of, home_write
 from kulla.drill.simulation.disks import HomeFolder
 from kulla.drill.simulation.mortal import Died, MortalStore
 from kulla.drill.simulation.network import SimulatedStream
 from kulla.embassy.client import EmbassyClient
-from kulla.embassy.errors import EmbassyError
+from kulla.embassy.errors import EmbassyError, ForkRefused, LogSealed
 from kulla.journal.entries import Sealer
 from kulla.journal.epochs import EPOCH_OPENED
-from kulla.journal.errors import JournalError, StoreFailed
+from kulla.journal.errors import JournalError, StoreConflict, StoreFailed
 from kulla.journal.notes import NoteSignature
+from kulla.journal.tiles import WIDTH
 from kulla.kernel.service import Command, NewAct
 from kulla.kernel.tower import Answer
 from kulla.registers.own import applied
 from kulla.registers.sqlite import LiveRows
-from kulla.scribe.batch import BatchWriter, pending_entries
+from kulla.scribe.batch import BatchWriter, Outcome, pending_entries
 from kulla.scribe.courier import Delivery
 from kulla.scribe.log import Log, Round
 from kulla.scribe.quorum import CosignatureRefused, Quorum
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 
 _BACKLOG_MAX = 8
 _BATCH_MAX = 4
+_CALM_BATCH_MAX = 64
 _PATIENCE_S = 1.0
 _DISK_WORDS = ("disk I/O error", "full")
 
@@ -74,6 +77,7 @@ class CourierSteps:
     name: str
     delivery: Delivery
     told: deque[tuple[Any, ...]]
+    met: Callable[[str], None]
     rounds: deque[Round] = field(default_factory=deque)
     newest: Round | None = None
     busy: bool = False
@@ -82,6 +86,7 @@ class CourierSteps:
         """Queue a round; one that is far behind jumps to the newest."""
         if len(self.rounds) >= _BACKLOG_MAX:
             self.rounds.clear()
+            self.met("a courier jumps to the newest round")
         self.rounds.append(parcel)
 
     @property
@@ -93,7 +98,11 @@ class CourierSteps:
         """Send a round on its way, or take an answer; try again after a fault."""
         try:
             self._step()
-        except EmbassyError:
+        except EmbassyError as error:
+            if isinstance(error, LogSealed):
+                self.met("an embassy refuses a sealed log")
+            elif isinstance(error, ForkRefused):
+                self.met("an embassy refuses a fork")
             self.told.append(("state", self.name, False))
             if not self.rounds and self.newest is not None:
                 self.rounds.append(self.newest)
@@ -128,6 +137,14 @@ class EarlyScribe(Scribe[Ask]):
         return self._writer.end
 
 
+class ForgetfulWriter(BatchWriter):
+    """A known-bad build: the answer to a repeat rests on nothing."""
+
+    def _repeated(self, key: bytes) -> Outcome | None:
+        outcome = super()._repeated(key)
+        return outcome and replace(outcome, rests_on=0)
+
+
 class HomeProcess:
     """One run of a home. Raises NotHome, or what a disk raises, while it opens."""
 
@@ -140,6 +157,7 @@ class HomeProcess:
         self._policy_data = folder.policy_data()
         self.life = world.new_life(500)
         self.serving = False
+        self._sent_size = WIDTH
         self._asking = False
         self.inbox: deque[Ask] = deque()
         self.told: deque[tuple[Any, ...]] = deque()
@@ -150,6 +168,7 @@ class HomeProcess:
         connection = cast(sqlite3.Connection, self.connection)
         self.rows = LiveRows(connection, country.tables())
         self.origin = folder.log_key.name
+        self.log_ids = {log.key.name: log.key.public for log in self.policy.logs}
         self.epochs = [
             (str(row["origin"]), cast(int, row["base"])) for row in self.rows.find("kulla_epoch")
         ]
@@ -159,7 +178,8 @@ class HomeProcess:
         self.journal = self._journal(folder, connection)
         key = next(iter(country.journal_keys().values()))
         sealer = Sealer(self.origin, key, ChanceEntropy(world.chance))
-        self.writer = BatchWriter(
+        writer = ForgetfulWriter if world.build.repeats_early else BatchWriter
+        self.writer = writer(
             connection,
             self.rows,
             country.SERVICES,
@@ -172,7 +192,9 @@ class HomeProcess:
         quorum = self._quorum()
         self.scribe = kind(self.writer, self.journal, quorum, country.SERVICES, folder, clock)
         self.couriers = {
-            embassy.name: CourierSteps(embassy.name, self._delivery(embassy.name), self.told)
+            embassy.name: CourierSteps(
+                embassy.name, self._delivery(embassy.name), self.told, world.met
+            )
             for embassy in self.policy.embassies
         }
 
@@ -182,6 +204,9 @@ class HomeProcess:
         first, entries = pending_entries(connection)
         store = MortalStore(folder.store(self.origin), self.life)
         journal = Log(folder.log_key, store, size if first is None else first)
+        if not self.world.build.pending:
+            connection.execute("DELETE FROM scribe_pending")
+            return journal
         if entries:
             journal.join(entries)
         if journal.size != size:
@@ -225,7 +250,8 @@ class HomeProcess:
             return
         self._hear()
         if self.inbox and (self.scribe.may_take or not self._quorum_reachable):
-            count = min(len(self.inbox), self.world.chance.randrange(1, _BATCH_MAX + 1))
+            most = _BATCH_MAX if self.world.unrest else _CALM_BATCH_MAX
+            count = min(len(self.inbox), self.world.chance.randrange(1, most + 1))
             batch = [self.inbox.popleft() for _ in range(count)]
             for ask in batch:
                 ask.end_before = self.writer.end
@@ -244,22 +270,30 @@ class HomeProcess:
     def _ask_whether_home(self) -> None:
         size, root_at = self.journal.size, self.journal.root_at
         self._asking = True
+        known = self.world.judge.known_of(self)
         try:
-            ask_whether_home(self.policy, size, root_at, self.client, together=False)
+            if self.world.build.asks:
+                ask_whether_home(self.policy, size, root_at, self.client, together=False)
         except TooFewAnswers:
+            self.world.met("a start is answered by too few")
             return
         finally:
             self._asking = False
         opening = None
         if self.journal.size == 0 and self._folder.opening is not None:
             opening = NewAct(EPOCH_OPENED, self._folder.opening)
+        self.world.judge.serves(self, known)
         self.serving = True
         self._reachable = set(self.couriers)
+        self._sent_size = size
         self.scribe.start(self._to_all, opening)
         self.world.note("serves", self.name, f"from {self.writer.end}")
 
     def _to_all(self, parcel: Round) -> None:
         self.world.note("round", self.name, str(parcel.size))
+        if self._sent_size < WIDTH <= parcel.size:
+            self.world.met("a home's log passes 256 entries")
+        self._sent_size = parcel.size
         for courier in self.couriers.values():
             courier.send(parcel)
 
@@ -294,15 +328,20 @@ class Home:
         self.process: HomeProcess | None = None
         self.retired = False
         self.destroyed = False
+        self._torn = False
 
     def start(self) -> None:
         """Start the process, if it does not run; it may die of it."""
         if self.process is not None or self.retired or self.destroyed:
             return
         self.world.note("starts", self.name)
+        if self._torn:
+            self.world.met("a home starts from torn tiles")
+            self._torn = False
         try:
             self.process = HomeProcess(self.world, self.name, self.folder, self.clock)
         except Died:
+            self.world.met("a home dies while it starts")
             self._end("dies while it starts")
         except (StoreFailed, sqlite3.OperationalError) as error:
             self._end_of_disk(error)
@@ -314,16 +353,22 @@ class Home:
         process = self.process
         if process is None:
             return
+        if process.serving and self.world.home is not self:
+            self.world.met("a home that was replaced still acts")
         try:
             step(process)
         except Died:
             if self.process is process:
+                self.world.met("a home dies at a step")
                 self._end("dies")
         except (StoreFailed, sqlite3.OperationalError) as error:
             if self.process is process:
                 self._end_of_disk(error)
+        except StoreConflict as error:
+            self.world.judge.fail("broken", f"{self.name} writes over what it wrote: {error}")
         except NotHome as error:
             self.world.note("is not home", self.name, error.message)
+            self.world.met(next(met for words, met in NOT_HOME.items() if words in error.message))
             if self.process is process:
                 self.retired = True
                 self._end("is not home")
@@ -350,11 +395,13 @@ class Home:
     def kill(self, *, power: bool) -> None:
         """Somebody pulls the plug, or kills the process."""
         if self.process is not None:
+            self.world.met("a home loses power" if power else "a home is killed")
             self._end("loses power" if power else "is killed", power=power)
 
     def destroy(self) -> None:
         """The site is wiped."""
         self.world.note("is wiped", self.name)
+        self.world.met("a home is wiped")
         self.destroyed = True
         if self.process is not None:
             self._end("is wiped")
@@ -362,6 +409,9 @@ class Home:
     def _end_of_disk(self, error: Exception) -> None:
         if isinstance(error, sqlite3.OperationalError):
             assert any(word in str(error) for word in _DISK_WORDS), error
+        elif isinstance(error, StoreFailed) and (fault := fault_of(error)):
+            self.world.met(home_write(fault))
+            self._torn = fault in ("torn", "reordered")
         self._end(f"ends: {error}")
 
     def _end(self, why: str, *, power: bool | None = None) -> None:
@@ -369,6 +419,8 @@ class Home:
         process, self.process = self.process, None
         if process is not None:
             process.life.over = True
+            if process.writer.size > process.journal.size:
+                self.world.met("a home dies between its registers and its tiles")
             process.connection.close()
         if power is None:
             power = self.world.chance.random() < 0.5

@@ -53,7 +53,10 @@ class LyingEmbassy(EmbassyNode):
             return None
         if path.endswith("/checkpoint") and reply.status == 200:
             self._shown.setdefault(path, []).append(reply.body)
-        return self._lie(mirror, path, reply) if lies else reply
+        if not lies:
+            return reply
+        self.world.met("an embassy lies")
+        return self._lie(mirror, path, reply)
 
     def _lie(self, mirror: Mirror, path: str, reply: Reply) -> Reply:
         chance = self.world.chance
@@ -159,6 +162,7 @@ class TraitorEmbassy(EmbassyNode):
             header = reader.read_header()
             offered = self._offered.get((header.origin, header.end)) if header else None
             if offered is not None:
+                self.world.met("a traitor signs what it does not hold")
                 return Reply(200, self._sign(offered).line().encode(), TEXT)
         shown = self._shadowed(path)
         return shown or super()._answer(mirror, method, path, body)
@@ -177,6 +181,7 @@ class TraitorEmbassy(EmbassyNode):
         if log_hash != hashlib.sha256(origin.encode()).hexdigest():
             return None
         if rest == "checkpoint":
+            self.world.met("a traitor shows a thief's history")
             return Reply(200, add_signatures(note, [self._sign(note)]), TEXT)
         try:
             return Reply(200, store.get(rest))

@@ -80,12 +80,17 @@ class Network:
         if len(self.late) < LATE_MAX:
             self.late.append(request)
 
+    def note_broken_stream(self) -> None:
+        """A stream breaks, and some of what was sent on it was not answered."""
+        self._world.met("a stream breaks with rounds under way")
+
     def arrive_late(self) -> None:
         """One of the requests that were given up arrives; its answer goes nowhere."""
         if not self.late:
             return
         self.late.rotate(-self._world.chance.randrange(len(self.late)))
         request = self.late.popleft()
+        self._world.met("a request comes late")
         self._world.note("late", request.embassy.name, request.path)
         request.embassy.serve(request.method, request.path, request.body)
 
@@ -93,10 +98,12 @@ class Network:
         """Bring a request there and its answer back. Raises Unreachable."""
         weather, chance = self.weather, self._world.chance
         # What a takeover asks is followed by people, and goes to another country.
-        most = _SLOW_EVENTS if self._world.is_taking_over(asker) else 1
+        slow = request.embassy.slow
+        most = _SLOW_EVENTS if slow or self._world.takeovers.is_under_way(asker) else 1
         name = request.embassy.name
         roll = chance.random()
         if self.is_cut(asker, name) or roll < weather.lost:
+            self._world.met("a request is lost")
             raise Unreachable("lost on the way.", place=name)
         roll -= weather.lost
         if roll < weather.late:
@@ -105,12 +112,16 @@ class Network:
         if self._world.meanwhile(most):
             life.check()
         if roll - weather.late < weather.repeated:
+            self._world.met("a request comes twice")
             request.embassy.serve(request.method, request.path, request.body)
         reply = request.embassy.serve(request.method, request.path, request.body)
-        if self._world.meanwhile(most):
+        if self._world.meanwhile(most, surely=slow):
             life.check()
+            if slow:
+                self._world.met("an embassy answers long after the others")
         lost = chance.random() < weather.answer_lost
         if reply is None or lost or self.is_cut(asker, name):
+            self._world.met("an answer is lost")
             raise Unreachable("no answer came.", place=name)
         return reply
 
@@ -178,6 +189,8 @@ class SimulatedStream:
 
     def close(self) -> None:
         """See Stream. What was sent may still arrive."""
+        if self._sent:
+            self._network.note_broken_stream()
         for request in self._sent:
             self._network.put_late(request)
         self._sent.clear()

@@ -1,56 +1,36 @@
-"""Many seeds, one after the other, and what became of them."""
+"""Many seeds, in this process or in several, and what became of them."""
 
 from __future__ import annotations
 
-import gc
-import hashlib
-import traceback
+import multiprocessing
+import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Final
 
-import structlog
-
-from kulla.drill.simulation import country
-from kulla.drill.simulation.judge import Violation
-from kulla.drill.simulation.mortal import Died
-from kulla.drill.simulation.plot import BUILDS
-from kulla.drill.simulation.world import World
+from kulla.drill.simulation.coverage import SITUATIONS
+from kulla.drill.simulation.one_seed import SeedResult, run_seed, tidy_after, undisturbed
 from kulla.kernel.edges import Clock
 
-
-@dataclass(slots=True)
-class SeedResult:
-    """What became of one seed.
-
-    kind: '' where all held, else what did not (judge.Judge), or 'raised' for an error that nothing
-    in Kulla expects. trace: its history, step by step.
-    """
-
-    seed: int
-    kind: str = ""
-    message: str = ""
-    trace: list[str] = field(default_factory=list)
-    acts: int = 0
-    accepted: int = 0
-    refused: int = 0
-    takeovers: int = 0
-    undecided: bool = False
-
-    @property
-    def fingerprint(self) -> str:
-        """A hash of the history: two runs of one seed have the same."""
-        return hashlib.sha256("\n".join(self.trace).encode()).hexdigest()[:16]
+_SEEDS_AT_ONCE: Final = 20
+_whole_life = ExitStack()
 
 
 @dataclass(slots=True)
 class SimulationReport:
-    """What many seeds came to. seeds_per_s: by the clock on the wall, on one core."""
+    """What many seeds came to.
+
+    situations: how often each thing happened that the simulator is for (coverage.py). undecided:
+    countries that were left to the custodians. seconds, seeds_per_s: by the clock on the wall, over
+    all `jobs` processes; all else is the same whatever `jobs` was.
+    """
 
     first_seed: int
     build: str = ""
+    jobs: int = 1
     seeds: int = 0
     failed: int = 0
     kinds: dict[str, int] = field(default_factory=dict)
@@ -60,6 +40,7 @@ class SimulationReport:
     refused: int = 0
     takeovers: int = 0
     undecided: int = 0
+    situations: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SITUATIONS, 0))
     seconds: float = 0.0
     seeds_per_s: float = 0.0
 
@@ -71,6 +52,8 @@ class SimulationReport:
         self.refused += result.refused
         self.takeovers += result.takeovers
         self.undecided += result.undecided
+        for situation, count in result.situations.items():
+            self.situations[situation] += count
         if result.kind:
             self.failed += 1
             self.kinds = dict(Counter(self.kinds) + Counter([result.kind]))
@@ -81,70 +64,75 @@ class SimulationReport:
         return asdict(self)
 
 
-def run_seed(seed: int, build: str = "") -> SeedResult:
-    """Run one seed in the named build; the same arguments give the same trace.
-
-    Use it inside `undisturbed` where many seeds are run.
-    """
-    result = SeedResult(seed)
-    world: World | None = None
-    try:
-        world = World(seed, BUILDS[build])
-        world.run()
-    except Violation as violation:
-        result.kind, result.message = violation.kind, violation.message
-    except (Exception, Died) as error:
-        place = traceback.format_exception(error)
-        result.kind, result.message = "raised", "".join(place[-4:])
-    if world is not None:
-        result.trace = world.trace
-        result.acts = world.acts
-        result.accepted = len(world.judge.accepted)
-        result.refused = world.judge.refused
-        result.takeovers = world.takeovers
-        result.undecided = world.undecided
-    return result
-
-
-@contextmanager
-def undisturbed() -> Iterator[None]:
-    """Keep logs quiet, and let the collector of garbage look at new objects alone."""
-    before = structlog.get_config()
-    structlog.configure(processors=[_drop], wrapper_class=structlog.make_filtering_bound_logger(50))
-    country.empty_registers()
-    gc.collect()
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
-        structlog.configure(**before)
-
-
-def _drop(*_: Any) -> Any:
-    raise structlog.DropEvent
+def cores() -> int:
+    """How many processes may run at once here."""
+    return len(os.sched_getaffinity(0))
 
 
 def run_seeds(
-    seeds: Iterable[int],
+    seeds: Sequence[int],
     clock: Clock,
     build: str = "",
     on_seed: Callable[[SeedResult, SimulationReport], None] = lambda *_: None,
     *,
+    jobs: int = 1,
     until_failed: bool = False,
 ) -> SimulationReport:
-    """Run `seeds` in order and report; `on_seed` is told of each. Stops early if asked to."""
-    report = SimulationReport(first_seed=-1, build=build)
+    """Run `seeds` in order and report; `on_seed` is told of each. Stops early if asked to.
+
+    With `jobs` above 1 in so many processes: seeds are told in order all the same, and of those
+    that held no history comes back.
+    """
+    report = SimulationReport(seeds[0] if seeds else -1, build, jobs)
     start_s = clock.monotonic_s()
-    with undisturbed():
-        for seed in seeds:
-            if report.first_seed < 0:
-                report.first_seed = seed
-            result = run_seed(seed, build)
+    results = _here(seeds, build) if jobs == 1 else _beside(seeds, build, jobs)
+    try:
+        for result in results:
             report.add(result)
             report.seconds = round(clock.monotonic_s() - start_s, 3)
             report.seeds_per_s = round(report.seeds / max(report.seconds, 0.001), 2)
             on_seed(result, report)
             if result.kind and until_failed:
                 break
+    finally:
+        results.close()
     return report
+
+
+def _here(seeds: Sequence[int], build: str) -> Generator[SeedResult, None, None]:
+    with undisturbed():
+        for count, seed in enumerate(seeds, 1):
+            yield run_seed(seed, build)
+            tidy_after(count)
+
+
+def _beside(seeds: Sequence[int], build: str, jobs: int) -> Generator[SeedResult, None, None]:
+    """From a fork server, and not by forking: this process may have threads."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    pool = ProcessPoolExecutor(jobs, context, initializer=_stay_undisturbed)
+    try:
+        parts = [
+            pool.submit(_some, seeds[at : at + _SEEDS_AT_ONCE], build)
+            for at in range(0, len(seeds), _SEEDS_AT_ONCE)
+        ]
+        while parts:
+            yield from parts.pop(0).result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _stay_undisturbed() -> None:
+    """What a process that does nothing else begins with, and never leaves."""
+    _whole_life.enter_context(undisturbed())
+
+
+def _some(seeds: Sequence[int], build: str) -> list[SeedResult]:
+    results = []
+    for seed in seeds:
+        result = run_seed(seed, build)
+        if not result.kind:
+            result.trace = []
+        results.append(result)
+    tidy_after(0)
+    return results

@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from kulla.drill.simulation.run import SeedResult, SimulationReport
+from kulla.drill.simulation.one_seed import SeedResult
+from kulla.drill.simulation.run import SimulationReport
 
 HISTORIES_SHOWN_MAX: Final = 3
 SEEDS_NAMED_MAX: Final = 20
@@ -72,7 +73,8 @@ class Telling:
         table = Table("Simulated", "Value", box=box.SIMPLE)
         last = report.first_seed + report.seeds - 1
         table.add_row("seeds", f"{report.seeds:,} ({report.first_seed} to {last})")
-        table.add_row("seeds a second", f"{report.seeds_per_s:.1f}")
+        at_once = f" in {report.jobs} processes" if report.jobs > 1 else ""
+        table.add_row("seeds a second", f"{report.seeds_per_s:.1f}{at_once}")
         table.add_row("acts", f"{report.acts:,}")
         table.add_row("commands accepted", f"{report.accepted:,}")
         table.add_row("refusals", f"{report.refused:,}")

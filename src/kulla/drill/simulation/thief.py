@@ -9,7 +9,7 @@ from kulla.drill.simulation.home import ChanceEntropy, Home
 from kulla.drill.simulation.liars import TraitorEmbassy
 from kulla.drill.simulation.mortal import Life
 from kulla.embassy.courier import Standing, bring_level
-from kulla.embassy.errors import EmbassyError
+from kulla.embassy.errors import EmbassyError, ForkRefused
 from kulla.journal.entries import Sealer, act_plaintext
 from kulla.journal.errors import JournalError
 from kulla.journal.notes import SigningKey
@@ -66,7 +66,10 @@ class Thief:
         mirror_key = country.identity_of(self._target).mirror_key.verifier
         try:
             bring_level(client, self._log, parcel.checkpoint, mirror_key, Standing())
+            world.met("an embassy follows a thief")
         except (EmbassyError, JournalError) as error:
+            if isinstance(error, ForkRefused):
+                world.met("an embassy refuses a fork")
             world.note("the thief fails", type(error).__name__)
         for node in world.embassies.values():
             if isinstance(node, TraitorEmbassy):

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
 from kulla.drill.chance import chance_of
 from kulla.drill.simulation import country
 from kulla.drill.simulation.citizens import Citizens, Wish
+from kulla.drill.simulation.coverage import SITUATIONS
 from kulla.drill.simulation.disks import HomeFolder
 from kulla.drill.simulation.embassies import EmbassyNode
 from kulla.drill.simulation.ending import look_at_the_end
 from kulla.drill.simulation.home import Home, HomeProcess
 from kulla.drill.simulation.judge import Judge
 from kulla.drill.simulation.liars import LyingEmbassy, TraitorEmbassy
+from kulla.drill.simulation.mishaps import Mishaps
 from kulla.drill.simulation.mortal import Life
 from kulla.drill.simulation.network import FAIR, Network
-from kulla.drill.simulation.plot import BUILDS, Build, Profile, profile_of
-from kulla.drill.simulation.takeover import Takeover
-from kulla.drill.simulation.thief import Thief
-from kulla.journal.simulated import WriteFault
+from kulla.drill.simulation.plot import BUILDS, Profile, profile_of
+from kulla.drill.simulation.standby import Standby
+from kulla.drill.simulation.takeovers import Takeovers
 
 _DEPTH_MAX: Final = 2
 _CALM_TURNS_MAX: Final = 60
 _PATIENCE_TURNS: Final = 25
+_SLOW_STEPS: Final = 0.25
 _KINDS: Final[dict[str, type[EmbassyNode]]] = {"liar": LyingEmbassy, "traitor": TraitorEmbassy}
 
 
@@ -33,15 +36,14 @@ class World:
     unrest: faults happen. Once it is False the world is calm and must come to rest.
     """
 
-    def __init__(
-        self, seed: int, build: Build = BUILDS[""], profile: Profile | None = None
-    ) -> None:
+    def __init__(self, seed: int, build: str = "", profile: Profile | None = None) -> None:
         self.seed = seed
-        self.build = build
+        self.build = BUILDS[build]
         self.profile = profile or profile_of(seed)
         self.chance = chance_of(seed, "world")
         self.now_ms = country.NOON_MS
         self.trace: list[str] = []
+        self.situations: Counter[str] = Counter()
         self.unrest = False
         self._depth = 0
         self.network = Network(self, self.profile.weather)
@@ -49,19 +51,35 @@ class World:
         self.citizens = Citizens(self)
         self.culprit = self.chance.choice(country.EMBASSIES) if self.profile.culprit else ""
         self.embassies = {name: self._embassy(name) for name in country.EMBASSIES}
-        folder = HomeFolder(self.chance, syncs=build.syncs)
+        for name in self.chance.sample(country.EMBASSIES, self.profile.slow):
+            self.embassies[name].slow = True
+        folder = HomeFolder(self.chance, syncs=self.build.syncs, met=self.met)
         folder.policy = country.policy_of_the_beginning()
         folder.log_key = country.key_of(country.origin_of(1))
         self.homes = [Home(self, "home-1", folder)]
         self.home = self.homes[0]
-        self.takeover: Takeover | None = None
-        self._takeovers_left = self.profile.takeovers
-        self.takeovers = 0
-        self.thief: Thief | None = None
+        self._standbys = 0
+        self.standby: Standby | None = None
+        if self.profile.standby:
+            self.new_standby()
+        self.takeovers = Takeovers(self)
+        self.mishaps = Mishaps(self)
         self.undecided = False
         self.policies: list[bytes] = []  # custodians keep every version that they signed
-        self._backup: HomeFolder | None = None
         self._events, self._weights = self._possible()
+
+    def take_up(self, past: World) -> None:
+        """Begin where another world came to rest: with its disks, its people and its promises."""
+        self.home.folder.take_up(past.home.folder)
+        self.judge.take_up(past.judge)
+        self.citizens.take_up(past.citizens)
+        for name, node in self.embassies.items():
+            node.take_up(past.embassies[name])
+
+    def met(self, situation: str) -> None:
+        """Count that this seed came into a situation that the simulator is for."""
+        assert situation in SITUATIONS, situation
+        self.situations[situation] += 1
 
     def _embassy(self, name: str) -> EmbassyNode:
         kind = (
@@ -107,9 +125,9 @@ class World:
         [event] = self.chance.choices(self._events, cum_weights=self._weights)
         event()
 
-    def meanwhile(self, most: int = 1) -> bool:
+    def meanwhile(self, most: int = 1, *, surely: bool = False) -> bool:
         """While somebody waits up to `most` things may happen; True where any did."""
-        chance = self.network.weather.meanwhile
+        chance = 1.0 if surely else self.network.weather.meanwhile
         if not self.unrest or self._depth >= _DEPTH_MAX or self.chance.random() >= chance:
             return False
         self._depth += 1
@@ -121,22 +139,24 @@ class World:
         return True
 
     def _possible(self) -> tuple[list[Callable[[], None]], list[float]]:
-        profile = self.profile
+        profile, mishaps = self.profile, self.mishaps
         weighted: list[tuple[float, Callable[[], None]]] = [
             (14, self._somebody_asks),
             (18, self._home_ticks),
             (40, self._courier_steps),
+            (12 if profile.standby else 0, self._standby_steps),
             (profile.starts, self._something_starts),
-            (profile.haste, self._take_over),
+            (profile.haste, self.takeovers.event),
             (100 * profile.weather.late, self.network.arrive_late),
-            (100 * profile.disk_faults, self._disk_fails),
-            (100 * profile.full_disks, self._disk_fills_or_empties),
-            (100 * profile.jumps, self._clock_jumps),
-            (100 * profile.cuts, self._line_is_cut_or_mended),
-            (2 * profile.deaths, self._something_dies),
-            (1 if profile.culprit == "lost" else 0, self._embassy_is_lost),
-            (2.5 if profile.thief else 0, self._thief_acts),
-            (1 if profile.restored else 0, self._backup_is_used),
+            (100 * profile.disk_faults, mishaps.disk_fails),
+            (100 * profile.full_disks, mishaps.disk_fills_or_empties),
+            (100 * profile.jumps, mishaps.clock_jumps),
+            (100 * profile.cuts, mishaps.line_is_cut_or_mended),
+            (2 * profile.deaths, mishaps.something_dies),
+            (profile.culprit == "lost", mishaps.embassy_is_lost),
+            (3 * (profile.culprit == "absent"), mishaps.embassy_goes_away),
+            (2.5 if profile.thief else 0, mishaps.thief_acts),
+            (1 if profile.restored else 0, mishaps.backup_is_used),
         ]
         kept = [(weight, event) for weight, event in weighted if weight]
         total, sums = 0.0, []
@@ -151,19 +171,27 @@ class World:
             recent = self.chance.random() < 0.7
             self.citizens.ask(homes[-1] if recent else self.chance.choice(homes))
 
+    def _standby_steps(self) -> None:
+        assert self.standby is not None
+        self.standby.step()
+
     def _home_ticks(self) -> None:
-        self._some_home().act(HomeProcess.tick)
+        home = self.some_home()
+        home.act(HomeProcess.tick)
 
     def _courier_steps(self) -> None:
-        home = self._some_home()
+        home = self.some_home()
         process = home.process
         if process is None:
             return
         ready = [name for name, courier in process.couriers.items() if not courier.idle]
         if ready:
-            home.carry(self.chance.choice(ready))
+            name = self.chance.choice(ready)
+            if not self.embassies[name].slow or self.chance.random() < _SLOW_STEPS:
+                home.carry(name)
 
-    def _some_home(self) -> Home:
+    def some_home(self) -> Home:
+        """A home, of those that there are or were; the newest more often."""
         if len(self.homes) == 1 or self.chance.random() < 0.6:
             return self.home
         return self.chance.choice(self.homes)
@@ -175,125 +203,30 @@ class World:
         for node in self.embassies.values():
             if self.chance.random() < 0.5:
                 node.start()
+        if self.standby is not None and self.chance.random() < 0.7:
+            self.standby.start()
 
-    def _something_dies(self) -> None:
-        power = self.chance.random() < 0.5
-        if self.chance.random() < 0.5:
-            self._some_home().kill(power=power)
-        else:
-            node = self.chance.choice(list(self.embassies.values()))
-            if node.mirror is not None:
-                node.end("loses power" if power else "is killed", power=power)
-
-    def _disk_fails(self) -> None:
-        chance = self.chance
-        if chance.random() < 0.5:
-            folder = self._some_home().folder
-            if chance.random() < 0.5:
-                folder.registers.next_fault = chance.choice(("lost", "persisted"))
-            elif folder.stores:
-                store = chance.choice(list(folder.stores.values()))
-                store.fail_next(chance.choice(list(WriteFault)), chance.randrange(2))
-            return
-        node = chance.choice(list(self.embassies.values()))
-        if chance.random() < 0.2:
-            node.blobs.fail_next(kept=chance.random() < 0.5)
-            return
-        store = chance.choice(node.stores())
-        store.fail_next(chance.choice(list(WriteFault)), chance.randrange(3))
-
-    def _disk_fills_or_empties(self) -> None:
-        if self.chance.random() < 0.4:
-            node = self.chance.choice(list(self.embassies.values()))
-            node.full = not node.full
-            return
-        folder = self._some_home().folder
-        full = not folder.registers.next_fault
-        folder.registers.next_fault = "full" if full else ""
-        for store in folder.stores.values():
-            store.full = full and self.chance.random() < 0.5
-
-    def _clock_jumps(self) -> None:
-        clocks = [node.clock for node in self.embassies.values()]
-        clocks += [home.clock for home in self.homes]
-        most_ms = self.chance.choice((1_000, 60_000, 3_600_000, 86_400_000))
-        self.chance.choice(clocks).off_ms += self.chance.randrange(-most_ms, most_ms)
-
-    def _line_is_cut_or_mended(self) -> None:
-        cut = self.network.cut
-        if cut and self.chance.random() < 0.5:
-            cut.discard(self.chance.choice(sorted(cut)))
-            return
-        homes = [home.name for home in self.homes]
-        if self.takeover is not None:
-            homes.append(self.takeover.name)
-        asker = self.chance.choice(homes)
-        alone = self.chance.random() < 0.2
-        names = country.EMBASSIES if alone else (self.chance.choice(country.EMBASSIES),)
-        self.note("is cut off", asker, "from", *names)
-        cut.update((asker, name) for name in names)
-
-    def _embassy_is_lost(self) -> None:
-        node = self.embassies[self.culprit]
-        if not node.lost:
-            node.destroy()
-
-    def _thief_acts(self) -> None:
-        if self.thief is None:
-            self.thief = Thief.steals_from(self, self._some_home())
-        else:
-            self.thief.act()
-
-    def _backup_is_used(self) -> None:
-        """A backup of home is made; later, when home is dead, somebody starts from it."""
-        if self._backup is None:
-            if self.home.process is None:
-                self._backup = self.home.folder.copy()
-            return
-        if self.home.process is None and self.chance.random() < 0.3:
-            self.home.destroyed = True
-            self._new_home(f"restored-{len(self.homes)}", self._backup)
-            self._backup = None
-
-    def _new_home(self, name: str, folder: HomeFolder) -> None:
+    def new_home(self, name: str, folder: HomeFolder) -> None:
+        """A site is to be home from now on, unless another one followed it already."""
         self.note("new home", name)
-        self.home = Home(self, name, folder)
-        self.homes.append(self.home)
-        self.home.start()
+        home = Home(self, name, folder)
+        self.homes.append(home)
+        assert folder.log_key is not None
+        if not self.judge.has_ended(folder.log_key.verifier.public):
+            self.home = home
+        home.start()
 
-    # takeovers
+    def new_standby(self) -> None:
+        """A site begins to follow the embassies, with empty disks."""
+        self._standbys += 1
+        self.standby = Standby(self, f"standby-{self._standbys}")
 
-    def _take_over(self) -> None:
-        """Somebody decides that home is gone, rightly or not, and goes on until it is done."""
-        if self.takeover is None:
-            if not self._takeovers_left or not self.citizens.wishes[0].done:
-                return
-            self._takeovers_left -= 1
-            self._abandon_home()
-            self.takeover = Takeover(self, f"home-{len(self.homes) + 1}")
-        self._go_on_taking_over()
-
-    def is_taking_over(self, name: str) -> bool:
-        """Whether the site of this name is being made into a home."""
-        return self.takeover is not None and self.takeover.name == name
-
-    def _abandon_home(self) -> None:
-        home = self.home
-        if self.profile.zombie and self.chance.random() < 0.8:
-            if self.chance.random() < 0.5:
-                self.note("is cut off", home.name)
-                self.network.cut.update((home.name, name) for name in country.EMBASSIES)
-        else:
-            home.destroy()
-
-    def _go_on_taking_over(self) -> None:
-        takeover = self.takeover
-        assert takeover is not None
-        takeover.run()
-        if takeover.done and self.takeover is takeover:
-            self.takeover = None
-            self.takeovers += 1
-            self._new_home(takeover.name, takeover.folder)
+    def askers(self) -> list[str]:
+        """The sites from which embassies are asked."""
+        names = [home.name for home in self.homes]
+        if self.standby is not None:
+            names.append(self.standby.name)
+        return names + [takeover.name for takeover in self.takeovers.under_way]
 
     # rest
 
@@ -306,8 +239,7 @@ class World:
         for clock in [node.clock for node in self.embassies.values()]:
             clock.off_ms = 0
         self._mend_disks()
-        if self.takeover is not None:
-            self._wait_for_takeover()
+        self.takeovers.insist()
         wish: Wish | None = None
         for turn in range(1, _CALM_TURNS_MAX + 1):
             self.turn()
@@ -316,14 +248,13 @@ class World:
                 self.home.destroy()
             if wish is None and not self.citizens.waiting:
                 wish = self.citizens.one_more(self.home)
-            if wish is not None and wish.done and not self._under_way():
+            if wish is not None and wish.done and self.is_level and not self.takeovers.under_way:
                 break
-            for waiting in self.citizens.waiting:
-                self.citizens.send(waiting, self.home)
+            self.citizens.ask_again(self.home)
         else:
             self.undecided = self._may_be_undecided()
             if not self.undecided:
-                fault = self.takeover.last_fault if self.takeover else ""
+                fault = self.takeovers.last_fault
                 self.judge.fail("stuck", f"the country does not go on. {fault}")
             return
         look_at_the_end(self)
@@ -331,21 +262,28 @@ class World:
     def _may_be_undecided(self) -> bool:
         """Whether two histories are held by equally many, which only custodians can decide.
 
-        Two who have home's key can bring that about, the thief with a traitor or an old home that
-        came back; nothing is lost by it, and receipts show which history was acknowledged.
+        Two sites that took over at once may have got a part of the embassies each. Two who have
+        home's key can bring it about, too: the thief with a traitor, or an old home that came back.
+        Nothing is lost by it, and receipts show which history was acknowledged.
         """
-        two_signers = self.thief is not None or self.profile.restored
-        fault = self.takeover.last_fault if self.takeover else ""
+        if self.takeovers.are_split:
+            self.met("two takeovers split the embassies")
+            return True
+        two_signers = self.mishaps.thief is not None or self.profile.restored
+        fault = self.takeovers.last_fault
         return two_signers and fault.startswith("NotSettled")
 
     def _mend_disks(self) -> None:
         for node in self.embassies.values():
-            node.full = False
+            node.full = node.away = False
             node.start()
-        for home in self.homes:
-            home.clock.off_ms = 0
-            home.folder.registers.next_fault = ""
-            for store in home.folder.stores.values():
+        standby = [self.standby] if self.standby is not None else []
+        sites: list[Home | Standby] = [*self.homes, *standby]
+        for site in sites:
+            site.clock.off_ms = 0
+        for folder in [site.folder for site in sites] + self.takeovers.folders:
+            folder.registers.next_fault = ""
+            for store in folder.stores.values():
                 store.full = False
 
     def turn(self) -> None:
@@ -355,24 +293,29 @@ class World:
             node.start()
         if self.home.process is None:
             self.home.start()
-        if self.home.process is None:
-            self._last_takeover()
+        if self.home.process is None or self.takeovers.under_way:
+            self.takeovers.rescue()
         for home in self.homes:
             home.act(HomeProcess.tick)
             for name in country.EMBASSIES:
                 home.carry(name)
             home.act(HomeProcess.tick)
+        if self.standby is not None:
+            self.standby.start()
+            self.standby.step()
 
-    def _under_way(self) -> bool:
+    @property
+    def is_level(self) -> bool:
+        """Whether home lives, and a quorum holds all that it wrote."""
         process = self.home.process
-        return process is None or process.scribe.watermark < process.writer.end
+        return process is not None and process.scribe.watermark >= process.writer.end
 
-    def _last_takeover(self) -> None:
-        if self.takeover is None:
-            self.takeover = Takeover(self, f"home-{len(self.homes) + 1}")
-        self._wait_for_takeover()
-
-    def _wait_for_takeover(self) -> None:
-        for _ in range(3):
-            if self.takeover is not None:
-                self._go_on_taking_over()
+    def let_go(self) -> None:
+        """Break the circles in which everything here holds everything; the world is of no use."""
+        for home in self.homes:
+            if home.process is not None:
+                home.process.connection.close()
+                vars(home.process).clear()
+        if self.standby is not None:
+            vars(self.standby).clear()
+        vars(self).clear()

@@ -16,6 +16,7 @@ from kulla.portal.mine import own
 from kulla.portal.mine.asking import Question, put_question, show
 from kulla.portal.sessions import SessionStore
 from kulla.portal.sign_in.ways import other_ways
+from kulla.portal.via import session_mark
 from kulla.services.accounts.models import Identity, Passkey
 from kulla.services.pages import PageRequest, open_to, signed_in
 
@@ -24,9 +25,14 @@ ADDRESS: Final = "/mine/keys"
 
 @dataclass(frozen=True, slots=True)
 class OwnSession:
-    """One place where I am signed in; `name` is the hash that the file keeps, as hex."""
+    """One place where I am signed in.
+
+    `name` is the hash that the file keeps, as hex; `mark` what stands in the acts that were done by
+    it (portal.via), by which they can be undone.
+    """
 
     name: str
+    mark: str
     began: datetime
     how: str
     is_this: bool
@@ -106,6 +112,7 @@ def own_sessions(request: PageRequest) -> list[OwnSession]:
     found = [
         OwnSession(
             id_hash.hex(),
+            session_mark(id_hash).hex(),
             datetime.fromtimestamp(ends_s - settings.SESSION_COOKIE_AGE, UTC),
             how,
             id_hash == this,

@@ -1,6 +1,6 @@
 """What everybody may read of appointments, without a token: clinics, practitioners, free times.
 
-The same as the public pages show, for programs. What one books stands in `fhir_api`.
+The same as the public pages show, for programs. What one books stands in `fhir`.
 """
 
 from __future__ import annotations

@@ -5,15 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from kulla.kernel.service import ActType, CommandType, Service
-from kulla.services.appointments import (
-    acts,
-    apply,
-    desk_apply,
-    desk_gather,
-    desk_policy,
-    gather,
-    policy,
-)
+from kulla.services.appointments import acts, apply, gather, policy
+from kulla.services.appointments.desk import apply as desk_apply
+from kulla.services.appointments.desk import gather as desk_gather
+from kulla.services.appointments.desk import policy as desk_policy
 
 SERVICE: Final = Service(
     name=acts.SERVICE_NAME,

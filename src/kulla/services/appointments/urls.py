@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from django.urls import path
 
-from kulla.services.appointments import booking, calendar_files, desk_urls, finding, pages
+from kulla.services.appointments import booking, calendar_files, finding, pages
+from kulla.services.appointments.desk import urls as desk
 
 app_name = "appointments"
 urlpatterns = [
@@ -13,7 +14,7 @@ urlpatterns = [
     path("doctors/<slug:practitioner>", finding.doctor, name="doctor"),
     path("mine", pages.mine, name="mine"),
     path("mine.ics", calendar_files.all_of_mine, name="calendar-of-mine"),
-    *desk_urls.PATTERNS,
+    *desk.PATTERNS,
     path("<slug:appointment>", pages.appointment, name="appointment"),
     path("<slug:appointment>.ics", calendar_files.one, name="calendar"),
     path("<slug:appointment>/said", pages.said, name="said"),

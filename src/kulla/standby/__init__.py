@@ -1,0 +1,1 @@
+"""Standby: a site that follows the embassies, replays all the time, and says what is not right."""
