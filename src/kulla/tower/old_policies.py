@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import Final
 
 from kulla.journal.errors import JournalError
-from kulla.journal.policy_file import PolicyFile, parse_policy, verify_successor
+from kulla.journal.notes import Note
+from kulla.journal.policy_file import (
+    PolicyFile,
+    parse_policy,
+    require_custodians,
+    verify_successor,
+)
 
 FOLDER: Final = "policies"
 """In a home and in a kit: the earlier versions, one file each."""
@@ -19,8 +25,9 @@ FOLDER: Final = "policies"
 def older_policies(newest: PolicyFile, offered: Iterable[bytes]) -> list[PolicyFile]:
     """The versions before `newest` among `offered`, newest first, as far as the chain goes.
 
-    A version counts where the one after it is signed by its custodians too, so it does not matter
-    who offers it.
+    A version counts where enough custodians of the one after it signed it, and its own signed that
+    one: so it does not matter who offers it. Where all custodians change in one version, the chain
+    ends there.
     """
     by_version: dict[int, list[PolicyFile]] = {}
     for data in offered:
@@ -46,6 +53,8 @@ def _before(following: PolicyFile, candidates: Iterable[PolicyFile]) -> PolicyFi
     for candidate in candidates:
         try:
             verify_successor(candidate, following)
+            note = Note(candidate.unsigned_text(), candidate.signatures)
+            require_custodians(following, note, what=f"version {candidate.version} of the policy")
         except JournalError:
             continue
         return candidate
