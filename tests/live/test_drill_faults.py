@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -75,18 +76,14 @@ def test_a_full_disk_is_said_and_passes(tmp_path, seed):
     assert score["confirmed_with_embassy_full"] > 0, "three others are a quorum"
 
 
-def test_without_the_right_to_mount_nothing_is_begun(tmp_path):
-    nobody = "import os, sys; os.setuid(65534); from kulla.drill.disks import Disk; "
-    nobody += f"from pathlib import Path; Disk(Path({str(tmp_path / 'disk')!r}), 1 << 20)"
-    if os.geteuid() != 0:
-        pytest.skip("only root can become nobody")
-    tmp_path.chmod(0o777)
-    for parent in tmp_path.parents:
-        if parent.stat().st_uid == 0 and parent != Path("/") and not parent.stat().st_mode & 1:
-            parent.chmod(0o711)
-    done = subprocess.run(
-        [sys.executable, "-c", nobody], capture_output=True, text=True, check=False
-    )
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become nobody")
+def test_without_the_right_to_mount_it_says_how_to_get_it():
+    with tempfile.TemporaryDirectory() as place:
+        Path(place).chmod(0o777)
+        nobody = "import os; from pathlib import Path; from kulla.drill.disks import Disk; "
+        nobody += f"os.setuid(65534); Disk(Path({place!r}) / 'disk', 1 << 20)"
+        argv = [sys.executable, "-c", nobody]
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert "DrillRefused" in done.stderr
     assert "unshare --user" in done.stderr
 
@@ -149,8 +146,8 @@ def test_a_build_that_answers_early_is_caught(tmp_path):
 
 
 def test_what_was_answered_early_is_found_lost(tmp_path):
-    """Two lines are held back when the blow falls, so what was told then is at nobody's."""
-    score = drilled("between-rounds", tmp_path, seed=1, build=ANSWERS_EARLY)
+    """Three lines are held when the blow falls: what was told then is at one embassy at most."""
+    score = drilled("between-rounds", tmp_path, seed=2, build=ANSWERS_EARLY)
     assert not score["passed"]
     assert score["lost"] > 0
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -24,7 +26,7 @@ from kulla.registers.sqlite import dump, open_registers
 from kulla.tower.edge import HomeEdge
 from kulla.tower.recover import rebuild_for_looking
 from kulla.tower.services import register_tables
-from kulla.tower.undo import journal_in
+from kulla.tower.undo import journal_in, read_plan
 from kulla.tower.up import DemoPlan, Tower
 
 pytestmark = pytest.mark.live
@@ -118,6 +120,25 @@ def test_what_is_typed_wrongly_gets_a_sentence(theft: Theft) -> None:
     shown = _kulla("undo", "show", theft.folder / "garbage")
     assert shown.exit_code == 1
     assert "kulla undo plan" in shown.output
+
+
+def test_a_plan_is_the_same_at_a_standby(theft: Theft) -> None:
+    """A standby keeps its policy and keys in a folder of its own, beside registers and journal."""
+    here = theft.planned("here")
+    standby = theft.folder / "standby"
+    shutil.copytree(theft.home / "journal", standby / "journal")
+    target = sqlite3.connect(standby / "registers.sqlite")
+    with closing(open_registers(theft.plan.home.registers)) as registers, closing(target) as copy:
+        registers.backup(copy)
+    (standby / "standby" / "keys").mkdir(parents=True)
+    shutil.copy(theft.home / "policy", standby / "standby" / "policy")
+    shutil.copy(theft.home / "keys" / "journal.key", standby / "standby" / "keys" / "journal.key")
+    there = theft.folder / "there"
+    words = ("--session", THEFT.hex(), "--reason", "a stolen session", "--standby", standby)
+    made = _kulla("undo", "plan", *words, "--out", there)
+    assert made.exit_code == 0, made.output
+    one, other = (read_plan(path.read_bytes()) for path in (here, there))
+    assert (one.parts, one.people) == (other.parts, other.people)
 
 
 def test_an_undo_from_plan_to_rebuild(theft: Theft) -> None:

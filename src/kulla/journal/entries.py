@@ -238,31 +238,44 @@ def act_fields(plaintext: bytes, *, place: str = "") -> dict[str, Any]:
         and type(act["data"]) is dict
         and type(act["role"]) is str
         and act["role"] in _ROLES
-        and type(act.get("for", "")) is str
-        and type(act.get("of", 2)) is int
-        and act.get("of", 2) > 1
-        and type(act.get("signed", b"")) is type(act.get("wish", b"")) is bytes
-        and type(act.get("via", b"")) is bytes
-        and len(act.get("via", _ANY_MARK)) == VIA_BYTES
+        and (len(act) == len(_ACT_FIELDS) or _more_fits(act))
     )
     if not good:
         raise EntryInvalid("a field of this act is of the wrong kind.", place=place)
     return act
 
 
+def _more_fits(act: Mapping[str, Any]) -> bool:
+    """Whether those fields that may be absent are of their kinds where they are there."""
+    return (
+        type(act.get("for", "")) is str
+        and type(act.get("of", 2)) is int
+        and act.get("of", 2) > 1
+        and type(act.get("signed", b"")) is type(act.get("wish", b"")) is bytes
+        and type(act.get("via", b"")) is bytes
+        and len(act.get("via", _ANY_MARK)) == VIA_BYTES
+    )
+
+
 def act_of(fields: Mapping[str, Any], position: int, *, place: str = "") -> Act:
     """The act of the fields that `act_fields` gave, at `position` in the tower's journal."""
     if position < 0:
         raise EntryInvalid(f"an act can't stand at position {position}.", place=place)
-    return Act(
+    actor = Actor(cast("Role", fields["role"]), fields["by"], fields.get("for", ""))
+    always = (
         position,
         fields["service"],
         fields["act"],
         fields["v"],
         fields["at"],
-        Actor(cast("Role", fields["role"]), fields["by"], fields.get("for", "")),
+        actor,
         fields["command"],
         fields["data"],
+    )
+    if len(fields) == len(_ACT_FIELDS):
+        return Act(*always)
+    return Act(
+        *always,
         fields.get("signed", b""),
         fields.get("wish", b""),
         fields.get("of", 1),

@@ -67,14 +67,15 @@ class Applying:
         many by the same actor in the same service belong to it, and what else borrows the command's
         key is asked about. The tower's own acts are signed for in another way.
         """
-        origin = (act.command, act.actor, act.service)
-        if self.more and origin == self._origin:
-            self.more -= 1
-            return
-        self.more = 0
+        if self.more:
+            if (act.command, act.actor, act.service) == self._origin:
+                self.more -= 1
+                return
+            self.more = 0
         if self._authority is None or not needs_authority(act.actor) or act.service == TOWER_NAME:
             return
         doubt = self._authority.doubt(rows, act)
         if doubt:
             raise NotAllowed(doubt, place=f"position {act.position}")
-        self._origin, self.more = origin, act.together - 1
+        self._origin = (act.command, act.actor, act.service)
+        self.more = act.together - 1

@@ -143,21 +143,3 @@ def _version(data: bytes) -> int:
         return parse_policy(data).version
     except JournalError:
         return 0
-
-
-def earlier_versions(clients: Mapping[str, EmbassyClient], newest: PolicyFile) -> dict[int, bytes]:
-    """The versions of the policy before `newest` that embassies still show, by number.
-
-    Nothing is verified: whoever is brought one takes it only as the next of what he is pinned to.
-    """
-    found: dict[int, bytes] = {}
-    for version in range(1, newest.version):
-        for client in clients.values():
-            try:
-                data = client.policy(version)
-                if parse_policy(data).version == version:
-                    found[version] = data
-                    break
-            except (EmbassyError, JournalError):
-                continue
-    return found

@@ -11,7 +11,7 @@ The newest epoch is home's to bring: its couriers do, from the first entry on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -24,14 +24,15 @@ from kulla.embassy.upload import names_of
 from kulla.journal.checkpoints import add_signatures, verify_signed
 from kulla.journal.errors import JournalError
 from kulla.journal.merkle import verify_consistency
-from kulla.journal.notes import Note, VerifierKey, parse_note
-from kulla.journal.policy_file import PolicyFile, parse_policy, require_custodians
+from kulla.journal.notes import VerifierKey, parse_note
+from kulla.journal.policy_file import PolicyFile, parse_policy
 from kulla.journal.tiles import WIDTH
 from kulla.journal.tree import Tree
 from kulla.kernel.errors import KullaError
 from kulla.rebuild.history import settle_log
 from kulla.rebuild.reading import EpochPlan, read_verified
 from kulla.rebuild.sources import FillableSource, Source, tiles_of
+from kulla.tower.old_policies import older_policies
 
 log = structlog.get_logger("kulla.embassy")
 
@@ -113,26 +114,19 @@ def trusted_versions(policy: PolicyFile, sources: Iterable[FillableSource]) -> l
     An earlier version counts where enough custodians of the one after it signed it: so embassies
     that have gone since still vouch for what they cosigned.
     """
-    found = [policy]
     shown = list(sources)
-    while found[-1].version > 1:
-        after = found[-1]
+
+    def show(version: int) -> Iterator[bytes]:
         for source in shown:
             try:
-                data = source.policy(after.version - 1)
-                earlier = parse_policy(data) if data else None
-                if earlier is None or earlier.tower != after.tower:
-                    continue
-                note = Note(earlier.unsigned_text(), earlier.signatures)
-                require_custodians(after, note, what=f"version {earlier.version}")
-                if earlier.version == after.version - 1:
-                    found.append(earlier)
-                    break
+                data = source.policy(version)
             except KullaError as error:
-                log.warning("version not trusted", source=source.name, error=str(error))
-        else:
-            break
-    return found
+                log.warning("source can't say", source=source.name, error=str(error))
+                continue
+            if data:
+                yield data
+
+    return [policy, *older_policies(policy, show)]
 
 
 def notes_shown(

@@ -46,13 +46,13 @@ from kulla.rebuild.takeover import (
     newest_policy,
     seal,
 )
-from kulla.tower.asking import ask_for_newest, earlier_versions, who_answers
+from kulla.tower.asking import ask_for_newest, who_answers
 from kulla.tower.asking import clients_of as _clients
 from kulla.tower.asking import read_key as _read_key
 from kulla.tower.custody import Decided, complete_kit, decide, forget_shares, recovery_key
 from kulla.tower.home import DEMO_STAFF, Home, write_missing
 from kulla.tower.kit import CREDENTIALS, kit_policy
-from kulla.tower.old_policies import FOLDER, older_policies, policies_in
+from kulla.tower.old_policies import FOLDER, kept_policies, older_policies, shown_by_embassies
 from kulla.tower.rebuilding import KeysBrought, bring_keys, rebuild_file, rebuild_home
 from kulla.tower.settled import settled_once
 from kulla.tower.standby_folder import TAKEOVER, StandbyFolder, replace_whole
@@ -176,18 +176,20 @@ def _carry_out(
         keys = _journal_keys(kit)
         plans = plan_history(sources, plan.old, keys, settlement)
         end = plans[-1].base + plans[-1].size
-        earlier = [*policies_in(kit / FOLDER), *earlier_versions(clients, plan.new).values()]
-        older = older_policies(plan.new, [plan.old.render(), *earlier])
+        older = _older(kit, plan.old, clients)
         replayed = rebuild_home(
             home,
-            [plan.new, *older],
+            [plan.new, plan.old, *older],
             plans,
             keys,
             lambda at: progress("replaying acts", at, end),
         )
         brought = bring_keys(home, sources, recovery, progress)
         _keep_checkpoints(home, plan.old, sealed, settlement)
-        for policy in older:  # for embassies that missed some, and for who judges an old undo
+        for policy in (
+            plan.old,
+            *older,
+        ):  # for embassies that missed some, and for who judges an old undo
             write_missing(home.policy_version(policy.version), policy.render())
     opened = opening_of(plans, plan.note)
     write_missing(home.folder / "opening", encode(epoch_opened_data(opened)))
@@ -283,9 +285,6 @@ def rebuild_for_looking(
         sources: list[Source] = [FolderSource(name, path) for name, path in folders.items()]
         if not folders:
             sources = [HttpSource(client) for client in clients.values()]
-        earlier = policies_in(kit / FOLDER)
-        if not folders:
-            earlier += earlier_versions(clients, policy).values()
         newest = settle_log(sources, policy, policy.current_log.key.name)
         if newest.checkpoint.size == 0 and len(policy.logs) > 1:
             newest = settle_log(sources, policy, policy.logs[-2].key.name)
@@ -298,7 +297,7 @@ def rebuild_for_looking(
             keys,
             progress=lambda at: progress("replaying acts", at, end),
             go_on=go_on,
-            policies=[policy, *older_policies(policy, earlier)],
+            policies=[policy, *_older(kit, policy, {} if folders else clients)],
         )
     return {
         "acts": replayed.acts,
@@ -313,6 +312,14 @@ def rebuild_for_looking(
         "certain": newest.certain,
         "seconds": round(clock.monotonic_s() - start_s, 3),
     }
+
+
+def _older(kit: Path, newest: PolicyFile, clients: Mapping[str, EmbassyClient]) -> list[PolicyFile]:
+    """The versions before `newest` that the kit keeps, and those that embassies still show."""
+    found = {policy.version: policy for policy in kept_policies(kit / FOLDER, newest)}
+    for policy in older_policies(newest, shown_by_embassies(clients)):
+        found.setdefault(policy.version, policy)
+    return list(found.values())
 
 
 def _furnish(home: Home, kit: Path, plan: Decided, port: int) -> None:

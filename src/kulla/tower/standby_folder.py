@@ -36,9 +36,8 @@ from kulla.journal.policy_file import PolicyFile, parse_policy, verify_policy_si
 from kulla.keeper.waiting import WAITING
 from kulla.kernel.durable import sync_folder
 from kulla.kernel.errors import KullaError
-from kulla.tower.asking import earlier_versions
 from kulla.tower.home import Home, write_missing
-from kulla.tower.old_policies import FOLDER, older_policies, policies_in
+from kulla.tower.old_policies import FOLDER, kept_policies, older_policies, shown_by_embassies
 
 log = structlog.get_logger()
 
@@ -155,11 +154,9 @@ class StandbyFolder:
         self, newest: PolicyFile, clients: Mapping[str, EmbassyClient]
     ) -> list[PolicyFile]:
         """The versions before `newest`, as kept here and, where some are missing, at embassies."""
-        offered = policies_in(self.own / FOLDER)
-        found = older_policies(newest, offered)
+        found = kept_policies(self.own / FOLDER, newest)
         if len(found) < newest.version - 1:
-            offered += earlier_versions(clients, newest).values()
-            found = older_policies(newest, offered)
+            found = older_policies(newest, shown_by_embassies(clients))
             for policy in found:
                 write_missing(self.own / FOLDER / str(policy.version), policy.render())
         return found

@@ -49,7 +49,7 @@ from kulla.registers.sqlite import LiveRows, open_registers
 from kulla.scribe.client import ScribeClient
 from kulla.services.accounts.authority import Authority
 from kulla.tower.home import Home
-from kulla.tower.old_policies import FOLDER, older_policies, policies_in
+from kulla.tower.old_policies import FOLDER, kept_policies
 from kulla.tower.services import SERVICES, register_tables
 
 RUN_WAIT_S: Final = 120.0
@@ -153,7 +153,7 @@ def journal_in(folder: Path) -> Journal:
         root = Tree.load(store, size).root()
         plans.append(EpochPlan(origin, base, size, root, [(folder.name, store)]))
     return Journal(
-        (newest, *older_policies(newest, policies_in(source / FOLDER))),
+        (newest, *kept_policies(source / FOLDER, newest)),
         tuple(plans),
         {key.key_id: key},
     )

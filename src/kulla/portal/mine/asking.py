@@ -46,6 +46,9 @@ _REFUSED: Final[Mapping[str, Text]] = {
     ),
     "already-revoked": gettext_lazy("This token was taken back already."),
     "already-ended": gettext_lazy("It has ended already."),
+    "annulled": gettext_lazy(
+        "This was undone by the custodians. If you still want it, please start again."
+    ),
     "until-past": gettext_lazy("The last day is over. Ask for a new code."),
 }
 _REFUSED_OTHERWISE: Final[Text] = gettext_lazy(

@@ -53,6 +53,10 @@ _SENTENCES: Final[Mapping[str, Text]] = {
     "not-acting-for": _(
         "You can't act for this person, or not any more. Ask them, or ask at a counter."
     ),
+    "annulled": _(
+        "This was undone by the custodians, because of what somebody else had done before it. If "
+        "you still want it, please start again, or call the clinic."
+    ),
     "malformed": _("Something in this form was not as this site sends it. Please start again."),
 }
 _BEGUN: Final[Text] = _("This appointment has begun: it is not moved or cancelled any more.")
