@@ -82,6 +82,26 @@ def test_the_first_wins_and_the_second_is_told_of_it(home: HomeInProcess) -> Non
     assert {e.mirror.policy for e in home.embassies.values()} == {first.following}
 
 
+def test_one_that_can_win_no_more_leaves_the_rest_unsealed_for_the_other(
+    home: HomeInProcess,
+) -> None:
+    first, second = Site(home, "vlora"), Site(home, "korca")
+    first.seal("embassy-1", "embassy-2")
+    for _ in range(2):
+        with pytest.raises(AnotherTakeover, match="For this one sealed no embassy"):
+            second.run()
+    assert set(sealed_for(first.clients(), first.now)) == {"embassy-1", "embassy-2"}
+    assert first.run() == list(ALL)
+
+
+def test_one_seal_of_a_site_that_is_lost_does_not_stop_the_next(home: HomeInProcess) -> None:
+    lost, second = Site(home, "vlora"), Site(home, "korca")
+    with pytest.raises(TakeoverFailed, match="1 embassies sealed"):
+        lost.seal("embassy-2")
+    assert second.run() == list(ALL)
+    assert {e.mirror.policy for e in home.embassies.values()} == {second.following}
+
+
 def test_where_they_share_the_embassies_neither_hands_over_a_policy(home: HomeInProcess) -> None:
     first, second = Site(home, "vlora"), Site(home, "korca")
     first.seal("embassy-1", "embassy-2")

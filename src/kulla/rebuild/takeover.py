@@ -177,13 +177,21 @@ def seal(
 ) -> dict[str, Sealed]:
     """Let every embassy that answers close the old epoch; their seals, verified, by name.
 
-    Raises TakeoverFailed where fewer than n-k+1 did: the old home might still acknowledge; and its
-    child AnotherTakeover where that is because another succession was sealed for.
+    They are asked first whom they sealed for, and nothing more is sealed once a quorum of seals is
+    out of reach: else two sites that take over at once would each hold some, and neither enough.
+    Raises TakeoverFailed where fewer than n-k+1 sealed: the old home might still acknowledge; and
+    its child AnotherTakeover where that is because another succession was sealed for.
     """
     sealed: dict[str, Sealed] = {}
     faults: list[str] = []
-    others: dict[str, Succession] = {}
+    others = {
+        name: what
+        for name, what in sealed_for(clients, policy).items()
+        if what.digest() not in (succession.digest(), *succession.instead)
+    }
     for name, client in clients.items():
+        if others and not policy.is_quorum(clients.keys() - others.keys()):
+            break
         try:
             receipt = SealReceipt.parse(client.seal(note), place=name)
             found = verify_seal(receipt, succession, policy, place=name)

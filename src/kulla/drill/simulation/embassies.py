@@ -174,6 +174,8 @@ class EmbassyNode:
         if path == "/healthz":
             return Reply(200, json.dumps(mirror.health()).encode(), JSON)
         log_hash, _, rest = path.removeprefix("/").partition("/")
+        if rest == "succession":
+            return mirror.succession(log_hash)
         return mirror.checkpoint(log_hash) if rest == "checkpoint" else mirror.tile(log_hash, rest)
 
     def _upload(self, mirror: Mirror, body: bytes) -> Reply | None:
