@@ -82,6 +82,7 @@ SITUATIONS: Final[tuple[str, ...]] = (
     "a site takes over",
     "a site takes over from a home that lives",
     "two sites take over at once",
+    "custodians let a third site take over from two",
     "of two sites that take over one gives way",
     "embassies sealed different sizes",
     "a settlement has tails",

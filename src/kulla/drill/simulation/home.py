@@ -30,7 +30,7 @@ from kulla.kernel.service import Command, NewAct
 from kulla.kernel.tower import Answer
 from kulla.registers.own import applied
 from kulla.registers.sqlite import LiveRows
-from kulla.scribe.batch import BatchWriter, Outcome, pending_entries
+from kulla.scribe.batch import BatchWriter, NoRoom, Outcome, pending_entries
 from kulla.scribe.courier import Delivery
 from kulla.scribe.log import Log, Round
 from kulla.scribe.quorum import CosignatureRefused, Quorum
@@ -343,7 +343,7 @@ class Home:
         except Died:
             self.world.met("a home dies while it starts")
             self._end("dies while it starts")
-        except (StoreFailed, sqlite3.OperationalError) as error:
+        except (StoreFailed, NoRoom, sqlite3.OperationalError) as error:
             self._end_of_disk(error)
         except JournalError as error:
             self.world.judge.fail("broken", f"{self.name} can't start from what it kept: {error}")
@@ -361,7 +361,7 @@ class Home:
             if self.process is process:
                 self.world.met("a home dies at a step")
                 self._end("dies")
-        except (StoreFailed, sqlite3.OperationalError) as error:
+        except (StoreFailed, NoRoom, sqlite3.OperationalError) as error:
             if self.process is process:
                 self._end_of_disk(error)
         except StoreConflict as error:

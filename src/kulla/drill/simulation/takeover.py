@@ -17,7 +17,7 @@ from kulla.drill.simulation.shelf import WantedShelf
 from kulla.embassy.client import EmbassyClient
 from kulla.embassy.errors import EmbassyError, NotSettled
 from kulla.embassy.settle import Settlement
-from kulla.journal.epochs import epoch_opened_data, parse_succession
+from kulla.journal.epochs import epoch_opened_data, parse_succession, sign_succession
 from kulla.journal.errors import JournalError, StoreFailed
 from kulla.journal.policy_file import PolicyFile
 from kulla.kernel.errors import KullaError
@@ -32,12 +32,13 @@ from kulla.rebuild.history import (
 from kulla.rebuild.reading import OwnCopyDiffers, SourcesExhausted
 from kulla.rebuild.sources import HttpSource
 from kulla.rebuild.takeover import (
+    AnotherTakeover,
     TakeoverFailed,
     bring_up_to_date,
     hand_over_policy,
     newest_policy,
     seal,
-    succession_of,
+    statement_of,
 )
 from kulla.registers.own import applied
 from kulla.registers.sqlite import LiveRows
@@ -59,12 +60,22 @@ _TRY_AGAIN = (TakeoverFailed, NotSettled, NotYetAllowed, SourcesExhausted, Histo
 class Takeover:
     """One new home on its way, in a folder of its own."""
 
-    def __init__(self, world: World, name: str, folder: HomeFolder | None = None) -> None:
-        """`folder` is a standby's, where it is the one that takes over."""
+    def __init__(
+        self,
+        world: World,
+        name: str,
+        folder: HomeFolder | None = None,
+        instead: Sequence[bytes] = (),
+    ) -> None:
+        """`folder` is a standby's, where it is the one that takes over.
+
+        instead: digests of the successions whose place it takes, since their sites are lost.
+        """
         self.world = world
         self.name = name
         new = HomeFolder(world.chance, syncs=world.build.syncs, met=world.met)
         self.folder = folder or new
+        self._instead = tuple(instead)
         self._of_standby = folder is not None
         self.done = False
         self._rebuilt = False
@@ -76,6 +87,17 @@ class Takeover:
         """What was settled, durable in the folder, by origin."""
         found: dict[str, Settlement] = self.folder.decided.setdefault("settled", {})
         return found
+
+    @property
+    def digests(self) -> tuple[bytes, ...]:
+        """Of the succession that was signed for it, and of those whose place it takes."""
+        note = self.folder.decided.get("note")
+        return () if note is None else (parse_succession(note).digest(), *self._instead)
+
+    @property
+    def meets_another(self) -> bool:
+        """Whether it waits since embassies sealed for another site."""
+        return self.last_fault.startswith(AnotherTakeover.__name__)
 
     def run(self) -> None:
         """Go through all steps; `done` where that came to its end."""
@@ -186,7 +208,10 @@ class Takeover:
             old = newest_policy(country.policy_of_the_beginning(), offered)
             key = country.key_of(country.origin_of(len(old.logs) + 1), owner=self.name)
             custodians = country.custodian_keys()
-            note = succession_of(old, key.verifier, "", "simulated", country.NOON_MS, custodians)
+            statement = statement_of(
+                old, key.verifier, "", "simulated", country.NOON_MS, self._instead
+            )
+            note = sign_succession(statement, custodians)
             new = country.following(old, key)
             self.folder.log_key = key
             self.world.policies.append(new.render())

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _AGAIN = 0.2
 _IN_A_ROUND = 0.5
 _BY_STANDBY = 0.7
+_DECIDE = 0.2
 
 
 class Takeovers:
@@ -111,6 +112,22 @@ class Takeovers:
             if takeover.name in self._by_standby:
                 self._world.met("a standby takes over")
             self._world.new_home(takeover.name, takeover.folder)
+        elif all(site.meets_another for site in self.under_way) and (
+            not self._world.unrest or self._world.chance.random() < _DECIDE
+        ):
+            self._decide_between()
+
+    def _decide_between(self) -> None:
+        """No site can have a quorum: custodians give all up for lost, and a new one takes over."""
+        world = self._world
+        instead = dict.fromkeys(each for site in self.under_way for each in site.digests)
+        world.note("custodians decide", *(site.name for site in self.under_way))
+        world.met("custodians let a third site take over from two")
+        for site in self.under_way:
+            self._by_standby.discard(site.name)
+        self._sites += 1
+        third = Takeover(world, f"home-{self._sites}", instead=tuple(instead))
+        self.under_way = [third]
 
     def insist(self) -> None:
         """All faults are over: whoever is at it tries until it is done or can't be."""
