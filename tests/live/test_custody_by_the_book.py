@@ -303,6 +303,12 @@ def test_the_old_home_that_comes_back_confirms_nothing(country: TypedCountry) ->
         country.stop("old")
 
 
+def _said(country: TypedCountry, *words: object) -> str:
+    """What a command prints, whatever its exit code."""
+    command = [sys.executable, "-m", "kulla", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+
+
 def test_another_new_embassy_fills_itself_while_it_serves(country: TypedCountry) -> None:
     """After the takeover the one that was wiped with home is replaced, at the new home."""
     new, bern = country.folder / "new", country.embassy("bern", 7)
@@ -331,6 +337,9 @@ def test_another_new_embassy_fills_itself_while_it_serves(country: TypedCountry)
 
     until(filled)
     until(lambda: country.state(new).get("embassies", {}).get("bern"))
+    report = json.loads(_said(country, "doctor", "--home", new, "--json"))
+    found = {finding["check"]: finding["state"] for finding in report["findings"]}
+    assert (found["epochs"], found["pins"]) == ("fine", "fine")
     country.stop("bern")
     said = country.run("embassy", "fill", bern, "--json", "--from", country.folder / "oslo")
     [epoch] = json.JSONDecoder().raw_decode(said)[0]["epochs"]

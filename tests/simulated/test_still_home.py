@@ -126,3 +126,31 @@ def test_a_policy_that_lists_our_custodians_and_is_signed_by_another_is_no_proof
     first.lies = {"newer": newer}
     first.shown_policy = forged.render()
     ask(home)
+
+
+def test_a_next_version_that_home_counts_by_already_is_nothing_against_it(
+    home: HomeInProcess,
+) -> None:
+    """Home was restarted between the embassies' pinning it and its own putting it in place."""
+    following = replace(home.tower.unsigned_policy, version=2, readers=())
+    signed = home.tower.signed(following, ("arta", "besa"))
+    for embassy in home.embassies.values():
+        embassy.client().set_policy(signed.render())
+    with pytest.raises(NotHome, match="kulla policy bring"):
+        ask(home)
+    ask_whether_home(
+        home.tower.policy,
+        home.journal.size,
+        home.journal.root_at,
+        lambda name, _: home.embassies[name].client(),
+        taking_up=signed,
+    )
+    other = replace(following, custodian_threshold=3)
+    with pytest.raises(NotHome):
+        ask_whether_home(
+            home.tower.policy,
+            home.journal.size,
+            home.journal.root_at,
+            lambda name, _: home.embassies[name].client(),
+            taking_up=home.tower.signed(other, home.tower.custodian_keys),
+        )

@@ -208,7 +208,7 @@ def policy_bring(
         click.echo(f"Signed by {', '.join(report['signed'])}.")
     for fault in report["not_counted"]:
         click.echo(f"Not counted: {fault}")
-    click.echo(f"Put {home / 'policy'} into the kit, and send it to the custodians.")
+    click.echo(f"Send {home / 'policy'} to the custodians, and: kulla kit update KIT --home {home}")
 
 
 @click.group()

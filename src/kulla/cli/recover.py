@@ -194,7 +194,7 @@ def takeover_run(
         position, why = report.cases[0]
         click.echo(f"{len(report.cases)} acts are cases, the first at position {position}: {why}")
         click.echo(f"Look at all of them: kulla cases {home}")
-    click.echo(f"Put {report.policy} into the kit in the old one's place, then: kulla up {home}")
+    click.echo(f"Now: kulla up {home}, then: kulla kit update {kit} --home {home}")
     click.echo("(A warm standby that ran in this folder opens the doors by itself now.)")
 
 

@@ -7,11 +7,13 @@ import json
 import ssl
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
 from kulla.journal.policy_file import Embassy
+from kulla.tower.changing import closed_epochs, lacking
 from kulla.tower.doctor_findings import Finding, Patient, broken, fine, warning
 from kulla.tower.doctor_site import date_of
 
@@ -33,6 +35,7 @@ class _Seen:
     version: int = 0
     policy: bytes = b""
     ahead_ms: int = 0
+    health: bytes = b""
 
 
 def embassies(patient: Patient) -> Iterator[Finding]:
@@ -65,6 +68,7 @@ def embassies(patient: Patient) -> Iterator[Finding]:
     else:
         yield fine("quorum", f"{len(answering)} of {policy.n} answer, {policy.quorum_k} must.")
     yield from _pins(patient, answering)
+    yield from _closed(patient, answering)
     yield from _clock(answering)
 
 
@@ -85,7 +89,7 @@ def _ask(patient: Patient, embassy: Embassy) -> _Seen:
         return _Seen(embassy, str(error) or type(error).__name__)
     except (ValueError, KeyError, TypeError):
         return _Seen(embassy, "what answers there is no embassy")
-    return _Seen(embassy, "", version, pinned, ahead_ms)
+    return _Seen(embassy, "", version, pinned, ahead_ms, body)
 
 
 def _get(patient: Patient, url: str, path: str) -> tuple[bytes, str]:
@@ -120,16 +124,43 @@ def _pins(patient: Patient, answering: list[_Seen]) -> Iterator[Finding]:
         yield broken(
             "pins",
             f"{_names(other)} pinned another file under version {policy.version}.",
-            "Custodians signed two files under one number: ask them which one holds.",
+            "Custodians signed two files under one number: ask them which one holds, then at those "
+            "that have the other: kulla embassy pin --instead",
         )
     if older:
         yield warning(
             "pins",
             f"{_names(older)} still pinned version {older[0].version}, not {policy.version}.",
-            "Send them the policy file; see their operators.",
+            f"kulla policy bring {patient.home.folder}, or see their operators.",
+        )
+    if patient.home.next_policy_file.exists():
+        yield warning(
+            "pins",
+            "home is taking up the policy's next version, and has not come to the end of it.",
+            "Type the command again that began it: kulla policy bring; or give it up: --withdraw.",
         )
     if answering and not (newer or other or older):
         yield fine("pins", f"all that answer pinned version {policy.version}, as home did.")
+
+
+def _closed(patient: Patient, answering: list[_Seen]) -> Iterator[Finding]:
+    """Whether all hold the epochs that takeovers closed, whole."""
+    if not patient.home.registers.exists():
+        return
+    closed = closed_epochs(patient.home)
+    short = []
+    for each in answering:
+        with suppress(ValueError, KeyError, TypeError):
+            short += [each] if lacking(each.health, closed) else []
+    if short:
+        yield warning(
+            "epochs",
+            f"{_names(short)} lack entries of epochs that were closed.",
+            "While they run they fill themselves from the others, every ten minutes; or stop one "
+            "and type there: kulla embassy fill",
+        )
+    elif closed and answering:
+        yield fine("epochs", f"all that answer hold the {len(closed)} closed epochs whole.")
 
 
 def _clock(answering: list[_Seen]) -> Iterator[Finding]:
