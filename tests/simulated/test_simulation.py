@@ -292,7 +292,7 @@ def test_nothing_goes_on_where_the_command_is_killed() -> None:
     words = [sys.executable, "-m", "kulla", "drill", "simulate", "--seeds", "100000"]
     command = subprocess.Popen([*words, "--jobs", "2"], stderr=subprocess.DEVNULL)
     pause = threading.Event()
-    while len(started := _below(command.pid)) < 4:  # two helpers of multiprocessing's, and two jobs
+    while len(started := _below(command.pid)) < 4:  # two of multiprocessing's own, two jobs
         assert command.poll() is None
         pause.wait(0.05)
     command.kill()
