@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -268,6 +269,36 @@ def test_several_processes_report_the_same_and_in_order() -> None:
     assert reports[0].failed > 1
     assert orders[0] == orders[1]
     assert [seed for seed, _ in orders[0]] == list(range(50))
+
+
+def _below(pid: int) -> list[int]:
+    """The processes that this one started, and theirs."""
+    found = []
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, path.read_text().split()):
+            found += [child, *_below(child)]
+    return found
+
+
+def _works(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+@pytest.mark.live
+def test_nothing_goes_on_where_the_command_is_killed() -> None:
+    words = [sys.executable, "-m", "kulla", "drill", "simulate", "--seeds", "100000"]
+    command = subprocess.Popen([*words, "--jobs", "2"], stderr=subprocess.DEVNULL)
+    pause = threading.Event()
+    while len(started := _below(command.pid)) < 4:  # two of multiprocessing's own, two jobs
+        assert command.poll() is None
+        pause.wait(0.05)
+    command.kill()
+    command.wait()
+    while any(map(_works, started)):
+        pause.wait(0.05)
 
 
 def test_the_command_reports_and_a_failing_seed_prints_how_to_see_it_again(tmp_path: Path) -> None:

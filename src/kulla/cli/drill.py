@@ -202,9 +202,12 @@ def simulate(
 
     if seeds < 1 or jobs < 0:
         raise click.UsageError("--seeds is 1 or more, --jobs is 1 or more.")
+    if json_path is not None and not json_path.parent.is_dir():
+        raise click.UsageError(f"--json: there is no folder {json_path.parent}.")
     if build is not None and build not in BUILDS:
         named = ", ".join(name for name in BUILDS if name)
         raise click.UsageError(f"The builds that are broken on purpose: {named}.")
+    signal.signal(signal.SIGTERM, _interrupted)
     jobs = 1 if seeds == 1 else min(jobs or cores(), seeds)
     with Telling(seeds, build or "", Console(stderr=True), history=history) as telling:
         report = run_seeds(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -124,7 +125,16 @@ def _beside(seeds: Sequence[int], build: str, jobs: int) -> Generator[SeedResult
 
 def _stay_undisturbed() -> None:
     """What a process that does nothing else begins with, and never leaves."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _whole_life.enter_context(undisturbed())
+
+
+def _end_with_parent() -> None:
+    """Who is killed can't tell the others to stop; they see it by themselves."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _some(seeds: Sequence[int], build: str) -> list[SeedResult]:
