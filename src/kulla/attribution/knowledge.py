@@ -214,7 +214,8 @@ def with_states(knowledge: Knowledge, path: Path) -> Knowledge:
     for entry in raw.get("values", []) if isinstance(raw, dict) else raw:
         if not isinstance(entry, dict):
             raise _wrong(str(path), "an entry", "an object")
-        meta = entry.get("meta") if isinstance(entry.get("meta"), dict) else entry
+        about = entry.get("meta")
+        meta = about if isinstance(about, dict) else entry
         country = meta.get("country")
         if not isinstance(country, str) or not re.fullmatch(r"[A-Za-z]{2}", country):
             continue
@@ -237,8 +238,8 @@ def _copies(one: frozenset[str], other: frozenset[str]) -> bool:
 
 
 def _ids_of(path: Path) -> set[str]:
-    raw = parse_json(read_bytes(path, KNOWLEDGE_BYTES_MAX, KnowledgeInvalid), str(path), KnowledgeInvalid)
-    found = reduced(raw, str(path), "")
+    data = read_bytes(path, KNOWLEDGE_BYTES_MAX, KnowledgeInvalid)
+    found = reduced(parse_json(data, str(path), KnowledgeInvalid), str(path), "")
     return {*found.names, *found.groups}
 
 
@@ -270,7 +271,8 @@ def _list(raw: Mapping[str, Any], key: str, place: str) -> list[Any]:
 
 
 def _use(use: Any, place: str) -> list[str]:
-    if not isinstance(use, dict) or not all(isinstance(use.get(key), str) for key in ("by", "what")):
+    named = [use.get("by"), use.get("what")] if isinstance(use, dict) else [None]
+    if not all(isinstance(one, str) for one in named):
         raise _wrong(place, "by and what", "ids")
     citations = use.get("citations")
     if not isinstance(citations, list) or not all(isinstance(item, str) for item in citations):

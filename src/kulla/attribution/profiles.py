@@ -223,4 +223,4 @@ class Profiles:
 
 def parent(technique: str) -> str:
     """T1059 of T1059.001; other ids as they are."""
-    return technique.split(".")[0]
+    return technique.partition(".")[0]

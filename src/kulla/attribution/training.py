@@ -1,9 +1,9 @@
 """What the weights of a release are learnt from: its own reports, each looked at as if it were new.
 
-Two kinds. *Leave one out*: a report against all the others, once with its actor among the groups and
-once with that actor withheld. *As time went*: a report against what earlier years' reports said;
-where its actor had not been described by then, 'not listed' is the right answer. The share of those
-is the base rate of an actor not listed: it is counted, not chosen.
+Two kinds. *Leave one out*: a report against all the others, once with its actor among the groups
+and once with that actor withheld. *As time went*: a report against what earlier years' reports
+said; where its actor had not been described by then, 'not listed' is right. The share of those is
+the base rate of an actor not listed: it is counted, not chosen.
 """
 
 from __future__ import annotations
@@ -14,10 +14,13 @@ from typing import Final
 
 import numpy as np
 
-from kulla.attribution.choice import Example, Weights, example_of, fit, withheld
-from kulla.attribution.knowledge import Knowledge, Reports
-from kulla.attribution.profiles import Compared, Profiles
+from kulla.attribution.choice import Example, example_of, withheld
+from kulla.attribution.knowledge import Reports
+from kulla.attribution.profiles import Compared, Floats, Profiles
 
+# Reports that name less are left out. That few items tell little is learnt from those that do.
+LEARN_ITEMS_MIN: Final = 2
+# What the published tests are made with.
 ITEMS_MIN: Final = 5
 _GROUPS_MIN: Final = 20
 _REPORTS_MIN: Final = 20
@@ -42,18 +45,20 @@ class Case:
         return self.group in self.compared.groups
 
 
-def leave_one_out(reports: Reports, years: Mapping[str, int | None]) -> list[Case]:
-    """Each report of ITEMS_MIN items or more against all others; its group may be left with none."""
+def leave_one_out(
+    reports: Reports, years: Mapping[str, int | None], items_min: int = LEARN_ITEMS_MIN
+) -> list[Case]:
+    """Each report of `items_min` items or more against all others; its group may have none then."""
     profiles = Profiles(reports, years)
     return [
         Case(group, citation, items, profiles.compare(items, citation, years.get(citation)))
         for (group, citation), items in sorted(reports.items())
-        if len(items) >= ITEMS_MIN
+        if len(items) >= items_min
     ]
 
 
 def as_time_went(reports: Reports, years: Mapping[str, int | None]) -> list[Case]:
-    """Each report of ITEMS_MIN items or more against the reports of earlier years.
+    """Each report of LEARN_ITEMS_MIN items or more against the reports of earlier years.
 
     Reports without a year are in neither. Years before which fewer than a score of groups or
     reports were known are left out: they teach nothing.
@@ -68,7 +73,7 @@ def as_time_went(reports: Reports, years: Mapping[str, int | None]) -> list[Case
         found += [
             Case(key[0], key[1], reports[key], profiles.compare(reports[key], year=now), now)
             for key, year in sorted(dated.items())
-            if year == now and len(reports[key]) >= ITEMS_MIN
+            if year == now and len(reports[key]) >= LEARN_ITEMS_MIN
         ]
     return found
 
@@ -91,19 +96,12 @@ def examples(alone: Sequence[Case], in_time: Sequence[Case], share: float) -> li
     return found + [example_of(case.compared, case.group, 1.0) for case in in_time]
 
 
-def learn(knowledge: Knowledge) -> tuple[Weights, float]:
-    """The weights for this release and the base rate of an actor not listed, from its reports."""
-    reports = knowledge.group_reports()
-    in_time = as_time_went(reports, knowledge.years)
-    share = unlisted_share(in_time)
-    return fit(examples(leave_one_out(reports, knowledge.years), in_time, share)), share
-
-
-def base_rates(reports: Reports, groups: Sequence[str]) -> np.ndarray:
-    """How often each of these groups is the one reported on, smoothed by half a report; sums to 1."""
-    counts = {group: 0.5 for group in groups}
+def base_rates(reports: Reports, groups: Sequence[str]) -> Floats:
+    """How often each of these groups is reported on, smoothed by half a report; sums to 1."""
+    counts = dict.fromkeys(groups, 0.5)
     for group, _ in reports:
         if group in counts:
             counts[group] += 1
     found = np.array([counts[group] for group in groups])
-    return found / found.sum()
+    shares: Floats = found / found.sum()
+    return shares
