@@ -49,8 +49,7 @@ class Ceiling:
 
 def ceiling(key: str, items: Iterable[Item], states: Mapping[str, str | None]) -> Ceiling:
     """The strongest word for a hypothesis of any step; `states` maps groups to states."""
-    rated = sorted((one for one in items if one.ratings), key=lambda one: one.id)
-    supporting = [one for one in rated if _supports(one, key, states)]
+    supporting = speaking_for(key, items, states)
     carried: dict[Vertex, tuple[str, ...]] = {}
     for vertex in VERTICES:
         if vertex == "capability":
@@ -65,6 +64,12 @@ def ceiling(key: str, items: Iterable[Item], states: Mapping[str, str | None]) -
         missing=tuple(one for one in VERTICES if one != "capability" and one not in carried),
         reports=reports,
     )
+
+
+def speaking_for(key: str, items: Iterable[Item], states: Mapping[str, str | None]) -> list[Item]:
+    """The items that speak for a hypothesis more than for others, in order of their ids."""
+    rated = sorted((one for one in items if one.ratings), key=lambda one: one.id)
+    return [one for one in rated if _supports(one, key, states)]
 
 
 def carries(item: Item) -> bool:

@@ -123,7 +123,9 @@ class Incident:
     notes: tuple[str, ...] = ()
 
     def as_known(self, day: dt.date | None) -> Incident:
-        """The incident as it was known on a day: later items, dissents and words are left out.
+        """The incident as it was known on a day.
+
+        Later items, dissents and words are left out, and clusters that no item of then speaks of.
 
         Raises EvidenceInvalid where an item has no day, so that nobody can tell.
         """
@@ -143,10 +145,13 @@ class Incident:
                 f"{len(late)} items were not known on {day.isoformat()} and are left out: "
                 f"{', '.join(item.id for item in late)}."
             )
+        items = tuple(item for item in self.items if item not in late)
+        rated = {about.partition(":")[2] for item in items for about in item.ratings}
         return replace(
             self,
             known_at=day,
-            items=tuple(item for item in self.items if item not in late),
+            items=items,
+            clusters=tuple(name for name in self.clusters if name in rated),
             dissents=tuple(one for one in self.dissents if not one.on or one.on <= str(day)),
             elsewhere=tuple(one for one in self.elsewhere if not one.on or one.on <= str(day)),
             notes=tuple(notes),

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from kulla.attribution.ceilings import Ceiling
+from kulla.attribution.ceilings import Ceiling, speaking_for
 from kulla.attribution.confidence import confidence_of
 from kulla.attribution.desk import Desk, Matter, matter_of
 from kulla.attribution.evidence import Dissent, Incident
@@ -34,6 +34,7 @@ QUESTIONS: Final = {
 _HYPOTHESES_SHOWN: Final = 8
 _CHANGES_SHOWN: Final = 12
 _CITATIONS_SHOWN: Final = 5
+_GROUPS_SHOWN: Final = 3
 
 
 def judge(desk: Desk, incident: Incident) -> dict[str, Any]:
@@ -93,7 +94,7 @@ def _step(
         "confidence_for": list(sure.for_it),
         "confidence_against": list(sure.against_it),
         "ceiling": _ceiling(top),
-        "hypotheses": [_hypothesis(desk, matter, one, name) for one in _shown(answers)],
+        "hypotheses": [_hypothesis(desk, matter, standing, one, name) for one in _shown(answers)],
         "matrix": _matrix(matrix),
     }
 
@@ -115,7 +116,9 @@ def _shown(answers: Sequence[Hypothesis]) -> list[Hypothesis]:
     return [one for one in answers if one in always or one in named]
 
 
-def _hypothesis(desk: Desk, matter: Matter, one: Hypothesis, step: str) -> dict[str, Any]:
+def _hypothesis(
+    desk: Desk, matter: Matter, standing: Standing, one: Hypothesis, step: str
+) -> dict[str, Any]:
     top = ceiling_of(desk, one.key, matter.items)
     found: dict[str, Any] = {
         "key": one.key,
@@ -125,10 +128,22 @@ def _hypothesis(desk: Desk, matter: Matter, one: Hypothesis, step: str) -> dict[
         "word": weaker(word_for(one.weighed), top.word),
         "word_without_ceiling": word_for(one.weighed),
         "release": desk.knowledge.release,
+        "supported_by": [one.id for one in speaking_for(one.key, matter.items, desk.states)],
     }
+    if step == "state" and one.key.startswith("state:"):
+        found["through"] = _through(desk, standing, one.key.partition(":")[2])
     if step == "group" and one.key.startswith("group:"):
         found |= _rests_on(desk, matter, one.key.partition(":")[2])
     return found
+
+
+def _through(desk: Desk, standing: Standing, state: str) -> list[dict[str, Any]]:
+    """The likeliest groups that the list of states suspects to act for this one."""
+    groups = [one for one in standing.group if desk.states.get(one.key.partition(":")[2]) == state]
+    return [
+        {"label": one.label, "score": round(one.score, 6), "weighed": round(one.weighed, 6)}
+        for one in groups[:_GROUPS_SHOWN]
+    ]
 
 
 def _rests_on(desk: Desk, matter: Matter, group: str) -> dict[str, Any]:

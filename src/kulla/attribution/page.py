@@ -78,6 +78,9 @@ def _hypotheses(name: str, hypotheses: Sequence[Mapping[str, Any]]) -> str:
     rows = []
     for one in hypotheses:
         more = _shared(one) if "shared" in one else ""
+        more += _small("items that speak for it", ", ".join(one["supported_by"]))
+        through = one.get("through", [])
+        more += _small("through", ", ".join(f"{g['label']} {g['weighed']:.3f}" for g in through))
         rows.append(
             f'<tr><th scope="row">{escape(one["label"])}{more}</th>'
             f"<td>{escape(one['word'])}</td>"
@@ -92,6 +95,10 @@ def _hypotheses(name: str, hypotheses: Sequence[Mapping[str, Any]]) -> str:
     return scroll(table, f"Hypotheses, {_STEP_TITLES[name].lower()}")
 
 
+def _small(what: str, text: str) -> str:
+    return f'<br><span class="small">{what}: {escape(text)}</span>' if text else ""
+
+
 def _shared(one: Mapping[str, Any]) -> str:
     """What a group shares with the incident, by which reports of which release."""
     items = ", ".join(f"{item['id']} {item['name']}" for item in one["shared"])
@@ -101,7 +108,7 @@ def _shared(one: Mapping[str, Any]) -> str:
     )
     more = f" and {one['more_reports']} more" if one["more_reports"] else ""
     said = f"{items}, by {reports}{more}" if items else "nothing"
-    return f'<br><span class="small">shares, by {escape(one["release"])}: {escape(said)}</span>'
+    return _small(f"shares, by {escape(one['release'])}", said)
 
 
 def _matrix_table(matrix: Mapping[str, Any], title: str) -> str:

@@ -24,7 +24,7 @@ p,li,dd{overflow-wrap:anywhere}
 .said{font-size:1.15rem;border-left:.4rem solid var(--mark);background:var(--soft);
 padding:.7rem 1rem;margin:.6rem 0}
 .sure{border-left:.4rem solid var(--line);padding:.2rem 1rem;margin:.6rem 0}
-.small{font-size:.9rem}
+.small{font-size:.9rem;font-weight:400}
 .scroll{overflow-x:auto;margin:.5rem 0}
 table{border-collapse:collapse;font-size:.9rem;min-width:100%}
 th,td{text-align:left;vertical-align:top;padding:.35rem .6rem;border-bottom:1px solid var(--line)}

