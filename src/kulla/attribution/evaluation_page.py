@@ -81,7 +81,7 @@ def _test(title: str, one: Mapping[str, Any]) -> str:
 
 
 HEADS: Final = (
-    "",
+    "figure",
     "the desk",
     "95 %",
     "IDF overlap",

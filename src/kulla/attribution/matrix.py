@@ -16,7 +16,7 @@ from kulla.attribution.evidence import Item
 from kulla.attribution.knowledge import Knowledge
 from kulla.attribution.scales import COPIED, RATINGS
 from kulla.attribution.steps import MADE, OTHER, UNLISTED, Hypothesis
-from kulla.attribution.weighing import NO_STATE, Fine, rating_of
+from kulla.attribution.weighing import NO_STATE, Fine, cluster_rating_of, rates_clusters, rating_of
 
 NAMED_COLUMNS: Final = 4
 _RARE_GROUPS: Final = 3
@@ -143,6 +143,8 @@ def _given(
     step: str,
 ) -> str:
     """The analyst's rating of a column; a disguise is as consistent as forging allows."""
+    if step == "cluster" and rates_clusters(item):
+        return cluster_rating_of(item, key)
     if key == MADE and MADE not in item.ratings:
         others = [
             RATINGS[_given(item, one.key, columns, states, step)]

@@ -90,10 +90,9 @@ def resamples(clusters: Sequence[str], seed: int) -> NDArray[np.float64]:
     at = {name: n for n, name in enumerate(names)}
     generator = np.random.Generator(np.random.PCG64(seed))
     drawn = generator.integers(0, len(names), size=(RESAMPLES, len(names)))
-    counts = np.zeros((RESAMPLES, len(names)))
-    for row in range(RESAMPLES):
-        counts[row] = np.bincount(drawn[row], minlength=len(names))
-    found: NDArray[np.float64] = counts[:, [at[name] for name in clusters]]
+    places = (drawn + np.arange(RESAMPLES)[:, None] * len(names)).ravel()
+    counts = np.bincount(places, minlength=RESAMPLES * len(names)).reshape(RESAMPLES, -1)
+    found: NDArray[np.float64] = counts[:, [at[name] for name in clusters]].astype(np.float64)
     return found
 
 

@@ -20,7 +20,7 @@ h2{font-size:1.3rem;line-height:1.3;margin:2.2rem 0 .5rem;border-top:1px solid v
 padding-top:1.2rem}
 h3{font-size:1.05rem;margin:1.4rem 0 .4rem}
 a{color:var(--link);overflow-wrap:anywhere}
-p,li,dd{overflow-wrap:anywhere}
+h1,h2,h3,p,li,dt,dd,summary{overflow-wrap:anywhere}
 .said{font-size:1.15rem;border-left:.4rem solid var(--mark);background:var(--soft);
 padding:.7rem 1rem;margin:.6rem 0}
 .sure{border-left:.4rem solid var(--line);padding:.2rem 1rem;margin:.6rem 0}

@@ -43,6 +43,7 @@ class Fine:
 
 
 DISGUISE: Final = Fine("made_to_look_like")
+CLUSTER_KEYS: Final = ("cluster:", "several")
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def weigh(scores: Mapping[Fine, float], items: Iterable[Item]) -> dict[Fine, flo
 
 
 def weigh_clusters(masses: Mapping[str, float], items: Iterable[Item]) -> dict[str, float]:
-    """The same for the step of clusters, by ratings of `cluster:...` and `several` alone."""
+    """The same for the step of clusters, by what items say of clusters."""
     moved = _log_odds(list(masses), items, cluster_likelihoods)
     return _after(masses, moved)
 
@@ -102,8 +103,24 @@ def likelihoods(item: Item, fine: Sequence[Fine]) -> list[float]:
 
 
 def cluster_likelihoods(item: Item, clusters: Sequence[str]) -> list[float]:
-    """The log likelihood of an item under each hypothesis of the step of clusters."""
-    return [RATINGS[item.ratings.get(one, "N")] for one in clusters]
+    """The log likelihood of an item under each hypothesis of the step of clusters.
+
+    Items that rate no cluster say nothing here: what they say of groups and states is in already.
+    """
+    return [RATINGS[cluster_rating_of(item, one)] for one in clusters]
+
+
+def cluster_rating_of(item: Item, cluster: str) -> str:
+    """The rating of a named cluster or of `several`; of all else, that of `others`."""
+    if not rates_clusters(item):
+        return "N"
+    own = item.ratings.get(cluster) if cluster.startswith(CLUSTER_KEYS) else None
+    return own or item.ratings.get("others", "N")
+
+
+def rates_clusters(item: Item) -> bool:
+    """Whether an item has a rating that is about clusters."""
+    return any(about.startswith(CLUSTER_KEYS) for about in item.ratings)
 
 
 def rating_of(item: Item, one: Fine) -> str:
@@ -137,14 +154,15 @@ def _log_odds(
     by_report: dict[str, list[list[float]]] = defaultdict(list)
     for item in sorted(items, key=lambda one: one.id):
         if item.ratings:
-            by_report[item.origin].append([item.weight * value for value in of(item, over)])
+            weight = item.weight
+            by_report[item.origin].append([weight * value for value in of(item, over)])
     total = [0.0] * len(over)
     for _, rows in sorted(by_report.items()):
         column = [math.fsum(values) for values in zip(*rows, strict=True)]
-        spread = max(column) - min(column)
-        most = math.log(REPORT_ODDS_MAX)
-        scale = min(1.0, most / spread) if spread > 0 else 0.0
-        total = [old + scale * (new - min(column)) for old, new in zip(total, column, strict=True)]
+        low = min(column)
+        spread = max(column) - low
+        scale = min(1.0, math.log(REPORT_ODDS_MAX) / spread) if spread > 0 else 0.0
+        total = [old + scale * (new - low) for old, new in zip(total, column, strict=True)]
     return total
 
 
