@@ -117,6 +117,14 @@ def test_known_ids_are_taken_and_unknown_ones_named(tmp_path: Path) -> None:
     assert "NEWWIPER" in said
 
 
+@pytest.mark.parametrize("code", ["E1", "A4", "A5", "E6"])
+def test_what_poor_sources_claim_is_not_compared(tmp_path: Path, code: str) -> None:
+    rows = [technique("E1", "T1001", admiralty=code), technique("E2", "T1002", admiralty="F6")]
+    found = _resolved(knowledge_in(tmp_path), *rows)
+    assert dict(found.ids) == {"E2": "T1002"}
+    assert any("E1" in note and code in note for note in found.notes)
+
+
 def test_numbers_of_two_releases_in_one_file_are_named(tmp_path: Path) -> None:
     knowledge = knowledge_in(tmp_path, "v1.0")
     found = _resolved(knowledge, technique("E1", "T1001"), technique("E2", "T2000"))

@@ -168,3 +168,13 @@ def test_the_matrix_is_sorted_and_diagnosticity_is_bounded(rows: list[dict[str, 
             assert len(row.ratings) == len(found.columns)
             if len(set(row.ratings)) == 1:
                 assert row.diagnosticity == 0.0
+
+
+def test_without_anything_to_compare_base_rates_speak() -> None:
+    desk = _desk()
+    standing = _standing(_incident([]))
+    scores = {one.key: one.score for one in standing.group}
+    listed = 1 - desk.learned.unlisted_share
+    for group, rate in desk.rates.items():
+        assert math.isclose(scores[f"group:{group}"], 0.98 * listed * rate, rel_tol=1e-9)
+    assert math.isclose(scores["unlisted"], 0.98 * desk.learned.unlisted_share, rel_tol=1e-9)

@@ -11,18 +11,23 @@ from kulla.attribution.matrix import Ledger
 from kulla.attribution.numbering import Resolved, resolve
 from kulla.attribution.profiles import Profiles
 from kulla.attribution.steps import Standing, nearest_reports, stand
+from kulla.attribution.training import base_rates
 from kulla.attribution.weighing import Learned, learn, score
 
 
 @dataclass(frozen=True)
 class Desk:
-    """What a judgement needs besides the incident. `states` maps groups to suspected states."""
+    """What a judgement needs besides the incident. `states` maps groups to suspected states.
+
+    `rates` are base rates, for an incident of which nothing can be compared.
+    """
 
     knowledge: Knowledge
     learned: Learned
     profiles: Profiles
     ledger: Ledger
     states: Mapping[str, str | None]
+    rates: Mapping[str, float]
 
     def standing(
         self, items: Sequence[Item], resolved: Resolved, clusters: Sequence[str], year: int
@@ -30,7 +35,8 @@ class Desk:
         """How the three questions stand with exactly these items. Their order is no matter."""
         ids = {resolved.ids[one.id] for one in items if one.id in resolved.ids}
         compared = self.profiles.compare(ids, year=year)
-        scores = score(self.learned, compared, self.knowledge)
+        known = any(one in self.knowledge.names for one in ids)
+        scores = score(self.learned, compared, self.knowledge, None if known else self.rates)
         near = nearest_reports(compared, self.profiles.closeness_of_reports(ids))
         return stand(scores, items, clusters, near, self.knowledge)
 
@@ -55,12 +61,16 @@ def open_desk(knowledge: Knowledge) -> Desk:
 
     Raises EvaluationImpossible where its reports teach nothing.
     """
+    reports = knowledge.group_reports()
+    profiles = Profiles(reports, knowledge.years)
+    shares = base_rates(reports, profiles.groups)
     return Desk(
         knowledge=knowledge,
         learned=learn(knowledge),
-        profiles=Profiles(knowledge.group_reports(), knowledge.years),
+        profiles=profiles,
         ledger=Ledger(knowledge),
         states={group: one.state for group, one in knowledge.groups.items()},
+        rates={group: float(share) for group, share in zip(profiles.groups, shares, strict=True)},
     )
 
 

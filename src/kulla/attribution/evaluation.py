@@ -21,6 +21,7 @@ from kulla.attribution.metrics import reliability, summary, wilson
 from kulla.attribution.profiles import Profiles
 from kulla.attribution.training import (
     ITEMS_MIN,
+    LEARN_ITEMS_MIN,
     Case,
     as_time_went,
     examples,
@@ -90,8 +91,8 @@ def evaluate(train: Knowledge, test: Knowledge) -> dict[str, Any]:
         ),
         "before_first_report": _tested(
             before_first_report(test),
-            f"attributed campaigns of {test.release} with {ITEMS_MIN} items or more, against "
-            "reports of the years before their own first report",
+            f"attributed campaigns of {test.release}, against reports of the years before "
+            "their own first report",
         ),
     }
 
@@ -188,7 +189,7 @@ def _campaigns_by_year(test: Knowledge) -> dict[int, list[tuple[str, frozenset[s
             years[campaign] = min(year, years.get(campaign, year))
     found: dict[int, list[tuple[str, frozenset[str]]]] = {}
     for campaign, year in sorted(years.items()):
-        if test.campaigns[campaign].attributed_to and len(items[campaign]) >= ITEMS_MIN:
+        if test.campaigns[campaign].attributed_to and len(items[campaign]) >= LEARN_ITEMS_MIN:
             found.setdefault(year, []).append((campaign, frozenset(items[campaign])))
     return found
 

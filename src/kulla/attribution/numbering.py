@@ -49,7 +49,11 @@ def resolve(items: Iterable[Item], knowledge: Knowledge) -> Resolved:
     unknown: dict[str, str] = {}
     notes: list[str] = []
     for item in items:
-        if item.kind == "technique":
+        if item.overlaps and not fit_to_compare(item):
+            notes.append(
+                f"{item.id}: {item.value} is not compared: {item.admiralty} is too poor a source."
+            )
+        elif item.kind == "technique":
             found, note = _technique(item.value, knowledge)
             if found:
                 ids[item.id] = found
@@ -73,6 +77,15 @@ def resolve(items: Iterable[Item], knowledge: Knowledge) -> Resolved:
                 notes.append(f"{item.id}: {_software_note(item.value, knowledge)}")
     notes += _mixed(unknown.values(), ids.values(), knowledge)
     return Resolved(ids, unknown, tuple(notes))
+
+
+def fit_to_compare(item: Item) -> bool:
+    """Whether a technique or software is compared: not from an unreliable source, nor doubtful.
+
+    Scores have no weights for sources, since reports have none; so what is E, 4 or 5 stays out, and
+    nobody steers scores by claiming things of himself.
+    """
+    return item.admiralty[0] != "E" and item.admiralty[1] not in "45"
 
 
 def _technique(typed: str, knowledge: Knowledge) -> tuple[str, str]:

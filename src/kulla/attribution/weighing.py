@@ -67,15 +67,27 @@ def learn(knowledge: Knowledge) -> Learned:
     )
 
 
-def score(learned: Learned, compared: Compared, knowledge: Knowledge) -> dict[Fine, float]:
-    """The probability of each fine hypothesis by techniques and software alone; sums to 1."""
-    found = learned.weights.probabilities(compared.features, compared.items)
+def score(
+    learned: Learned,
+    compared: Compared,
+    knowledge: Knowledge,
+    rates: Mapping[str, float] | None = None,
+) -> dict[Fine, float]:
+    """The probability of each fine hypothesis by techniques and software alone; sums to 1.
+
+    With `rates`, base rates by group, those and the share of actors not listed are all it says.
+    """
+    if rates is None:
+        found = learned.weights.probabilities(compared.features, compared.items).tolist()
+    else:
+        listed = 1 - learned.unlisted_share
+        found = [listed * rates[group] for group in compared.groups] + [learned.unlisted_share]
     scores = {
-        Fine("group", group, knowledge.groups[group].state or NO_STATE): float(p)
+        Fine("group", group, knowledge.groups[group].state or NO_STATE): p
         for group, p in zip(compared.groups, found[:-1], strict=True)
     }
     for state, share in sorted(learned.newcomer_states.items()):
-        scores[Fine("unlisted", state=state)] = float(found[-1]) * share
+        scores[Fine("unlisted", state=state)] = found[-1] * share
     scores = {key: p * (1 - MADE_TO_LOOK_LIKE) for key, p in scores.items()}
     return normalised({**scores, DISGUISE: MADE_TO_LOOK_LIKE})
 
