@@ -159,6 +159,8 @@ def test_figures_go_to_a_file_a_page_and_a_document(data: Path, tmp_path: Path) 
 def test_every_mistake_is_a_sentence(data: Path, incident_file: Path, tmp_path: Path) -> None:
     (tmp_path / "bad.json").write_text(json.dumps(incident(evidence=[technique("E1", "T1")])))
     (tmp_path / "no.json").write_text("{}")
+    record = tmp_path / "record.json"
+    record.write_text('{"format": "kulla-judgement/1"}')
     for words, named in (
         ((tmp_path / "bad.json", "--data", data), "E1"),
         ((tmp_path / "no.json", "--data", data), "docs/attribution.md"),
@@ -166,6 +168,8 @@ def test_every_mistake_is_a_sentence(data: Path, incident_file: Path, tmp_path: 
         ((incident_file, "--data", tmp_path), "none"),
         ((incident_file, "--stix", incident_file), "no STIX bundle"),
         (("recompute", incident_file), "no record of a judgement"),
+        ((record, "--data", data), "recompute"),
+        ((incident_file, "--data", data, "--json", tmp_path / "no" / "r.json"), "can't be written"),
         (("evaluate", "--data", data, "--train", "v2.0", "--test", "v2.0"), "nothing to test"),
     ):
         result = _kulla(*words)

@@ -107,7 +107,7 @@ def _knowledge(
     relationships = [one for one in objects if one.get("type") == "relationship"]
     uses = _uses(relationships, ids, gone)
     if not actors["intrusion-set"] or not uses:
-        raise _wrong(place, "holds no groups with cited uses; is it a bundle of ATT&CK?")
+        raise _wrong(place, "holds no groups with cited uses, so it is no bundle of ATT&CK")
     years = _years(objects, uses)
     reports, copy_of = merge_copies(uses, years)
     return Knowledge(

@@ -39,9 +39,10 @@ class Ceiling:
     def sentence(self) -> str:
         """Why the word stops where it stops, and what is missing."""
         if not self.missing:
+            reports = "report" if len(self.reports) == 1 else "independent reports"
             return (
                 f"Words stop at ‘{self.word}’. Adversary, infrastructure and victim carry it "
-                f"independently of capability, with good items of {len(self.reports)} reports."
+                f"independently of capability, with good items of {len(self.reports)} {reports}."
             )
         missing = "; ".join(f"{one} ({WHAT_A_VERTEX_NEEDS[one]})" for one in self.missing)
         return f"Words stop at ‘{self.word}’. Not carried independently: {missing}."

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from kulla.attribution.errors import EvaluationImpossible
+from kulla.attribution.files import write_file
 from kulla.attribution.knowledge import NOTICE
 from kulla.attribution.page_style import page, scroll
 
@@ -147,7 +148,7 @@ def write_figures(path: Path, found: Mapping[str, Any]) -> None:
             place=str(path),
             remedy=f"Put the lines {BEGIN} and {END} where the figures are to stand.",
         )
-    path.write_text(f"{before}{begin}\n\n{markdown(found)}\n{end}{after}", encoding="utf-8")
+    write_file(path, f"{before}{begin}\n\n{markdown(found)}\n{end}{after}".encode())
 
 
 def markdown(found: Mapping[str, Any]) -> str:

@@ -27,6 +27,7 @@ from kulla.attribution.files import EVIDENCE_BYTES_MAX, parse_json, parse_toml, 
 
 _HASH: Final = re.compile(r"hashes\.'?\"?[\w-]+'?\"?\s*=\s*'([0-9a-fA-F]{32,128})'")
 _ADDRESS: Final = re.compile(r"(?:ipv[46]-addr|domain-name|url):value\s*=\s*'([^']{1,300})'")
+RECORD_FORMAT: Final = "kulla-judgement/1"
 _NAMED: Final = ("incident", "grouping", "report", "campaign")
 
 
@@ -46,6 +47,12 @@ def load_any_incident(path: Path) -> Incident:
     findings = raw if isinstance(raw, list) else [raw]
     if findings and all(isinstance(one, dict) and "class_uid" in one for one in findings):
         return from_ocsf(findings, str(path), path.stem)
+    if isinstance(raw, dict) and raw.get("format") == RECORD_FORMAT:
+        raise EvidenceInvalid(
+            "is the record of a judgement.",
+            place=str(path),
+            remedy="Type kulla attribute recompute and its name.",
+        )
     raise EvidenceInvalid(
         f'is none of: an incident file (its format is "{FORMAT}"), a STIX bundle, OCSF findings.',
         place=str(path),

@@ -57,6 +57,21 @@ def parse_toml(data: bytes, place: str, wrong: type[AttributionError]) -> Any:
         raise wrong("is nested too deep.", place=place, remedy="Write it anew.") from error
 
 
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file in the place of an older one: whole, or not at all where the machine stops.
+
+    Raises AttributionError where the folder does not take it.
+    """
+    half = path.with_name(f"{path.name}.half")
+    try:
+        half.write_bytes(data)
+        half.replace(path)
+    except OSError as error:
+        raise AttributionError(
+            f"can't be written: {error.strerror}.", place=str(path), remedy="Name another file."
+        ) from error
+
+
 def sha256_of(data: bytes) -> str:
     """SHA-256 of these bytes, in hex."""
     return hashlib.sha256(data).hexdigest()

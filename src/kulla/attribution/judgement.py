@@ -54,7 +54,7 @@ def judge(desk: Desk, incident: Incident) -> dict[str, Any]:
         "dissent": [_dissent(desk, matter, standing, one) for one in incident.dissents],
         "said_elsewhere": [vars(one) for one in incident.elsewhere],
         "assumptions": list(incident.assumptions),
-        "evidence": [_item(matter, one.id) for one in matter.items],
+        "evidence": [_item(desk, matter, one.id) for one in matter.items],
         "notes": [*incident.notes, *_copies(incident, matter), *matter.resolved.notes],
         "limits": _limits(desk),
     }
@@ -266,15 +266,17 @@ def _dissent(desk: Desk, matter: Matter, standing: Standing, one: Dissent) -> di
     }
 
 
-def _item(matter: Matter, identifier: str) -> dict[str, Any]:
+def _item(desk: Desk, matter: Matter, identifier: str) -> dict[str, Any]:
     item = next(one for one in matter.items if one.id == identifier)
     report = matter.incident.reports[item.origin]
+    compared = matter.resolved.ids.get(item.id, "")
     return {
         "id": item.id,
         "kind": item.kind,
         "vertex": item.vertex,
         "value": item.value,
-        "compared_as": matter.resolved.ids.get(item.id, ""),
+        "compared_as": "" if item.id in matter.resolved.unknown else compared,
+        "name": desk.knowledge.name(compared) if compared in desk.knowledge.names else item.value,
         "said": item.said,
         "report": report.title,
         "url": report.url,

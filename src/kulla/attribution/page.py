@@ -208,7 +208,9 @@ def _evidence(judgement: Mapping[str, Any]) -> str:
 def _evidence_row(one: Mapping[str, Any]) -> str:
     code = one["admiralty"]
     meant = f"{RELIABILITY[code[0]][0]}, {CREDIBILITY[code[1]][0]}"
-    value = f"{one['value']}: " if one["value"] else ""
+    known_as = one["compared_as"] or one["value"]
+    name = "" if one["name"] in ("", one["value"]) else f" {one['name']}"
+    value = f"{known_as}{name}: " if known_as else ""
     forged = f", by {one['forged_by']}" if one["forged_by"] else ""
     ratings = ", ".join(f"{about} {rating}" for about, rating in one["ratings"].items())
     rated = f'<br><span class="small">{escape(ratings)}</span>' if ratings else ""

@@ -15,12 +15,13 @@ from kulla.attribution.choice import UNLISTED_FEATURES
 from kulla.attribution.desk import Desk, open_desk
 from kulla.attribution.errors import RecordInvalid
 from kulla.attribution.evidence import Incident, incident_from, plain
+from kulla.attribution.evidence_in import RECORD_FORMAT
 from kulla.attribution.files import RECORD_BYTES_MAX, parse_json, read_bytes
 from kulla.attribution.judgement import judge
 from kulla.attribution.knowledge import NOTICE, Actor, Knowledge
 from kulla.attribution.profiles import FEATURES
 
-FORMAT: Final = "kulla-judgement/1"
+FORMAT: Final = RECORD_FORMAT
 _PLACES: Final = 6
 
 
@@ -51,7 +52,7 @@ def load_record(path: Path) -> dict[str, Any]:
         raise RecordInvalid(
             f'is no record of a judgement: its format must be "{FORMAT}".',
             place=str(path),
-            remedy="Name a file that `kulla attribute --json` wrote.",
+            remedy="Name a file that `kulla attribute INCIDENT --json` wrote.",
         )
     parts = {"incident": dict, "judgement": dict, "learned": dict, "knowledge": dict, "notes": list}
     wrong = [name for name, kind in parts.items() if not isinstance(raw.get(name), kind)]

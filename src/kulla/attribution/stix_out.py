@@ -1,11 +1,12 @@
 """The judgement as a STIX 2.1 bundle, so that others' tools can take it in and disagree.
 
-The incident is a campaign. It is attributed to an intrusion set for each group that can be named,
-and that to a threat actor for the suspected state; a grouping holds all of it. `confidence` is the
-analytic confidence on STIX's None/Low/Med/High scale (appendix A); likelihood is another thing and
-stands in a property extension of its own. Opinions say how far the desk, and each dissenter, agrees
-with an attribution. Ids are UUIDs of version 5 from the record's content, so the same judgement
-makes the same bytes.
+The incident is a campaign. Groups are intrusion sets, suspected states threat actors. The campaign
+is `attributed-to` those for which there is a realistic possibility at least, and `related-to` the
+others that were considered, so that a tool that reads no likelihood does not accuse them; a
+grouping holds all of it. `confidence` is the analytic confidence on STIX's None/Low/Med/High scale
+(appendix A); likelihood is another thing and stands in a property extension of its own. Opinions
+say how far the desk, and each dissenter, agrees. Ids are UUIDs of version 5 from the record's
+content, so the same judgement makes the same bytes.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from kulla.attribution.files import sha256_of
-from kulla.attribution.scales import WORDS, range_of
+from kulla.attribution.scales import CAP_OF_OVERLAP, WORDS, range_of
 from kulla.attribution.states import state_name
 
 _SPACE: Final = uuid.UUID("2d4a2e6e-6b0f-5d0f-9c52-7c0c1a6f2b11")
@@ -141,7 +142,7 @@ class _Maker:
         low, high = range_of(one["word"])
         return {
             **self._object("relationship", f"{source} {target}"),
-            "relationship_type": "attributed-to",
+            "relationship_type": "attributed-to" if _is_published(one["word"]) else "related-to",
             "source_ref": source,
             "target_ref": target,
             "confidence": CONFIDENCE[step["confidence_level"]],
@@ -192,23 +193,24 @@ class _Maker:
         campaign = self._id("campaign", "incident")
         done: set[str] = set()
         for one in self._judgement["evidence"]:
-            identifier = one["compared_as"]
-            if identifier in done:
+            what = one["compared_as"] or one["value"]
+            if what and what in done:
                 continue
-            done |= {identifier} if identifier else set()
-            if one["kind"] == "technique" and identifier:
-                found.append(self._attack("attack-pattern", identifier, one))
-            elif one["kind"] == "software" and identifier:
-                found.append({**self._attack("malware", identifier, one), "is_family": True})
+            done.add(what)
+            if one["kind"] == "technique" and one["compared_as"]:
+                found.append(self._attack("attack-pattern", one))
+            elif one["kind"] == "software":
+                found.append({**self._attack("malware", one), "is_family": True})
             else:
                 found.append(self._note(one, campaign))
         return found
 
-    def _attack(self, kind: str, identifier: str, one: Mapping[str, Any]) -> dict[str, Any]:
-        plain = {**self._object(kind, identifier), "name": identifier}
+    def _attack(self, kind: str, one: Mapping[str, Any]) -> dict[str, Any]:
+        identifier = one["compared_as"]
+        plain = {**self._object(kind, identifier or one["value"]), "name": one["name"]}
         if one["said"]:
             plain["description"] = one["said"]
-        if " " not in identifier:
+        if identifier:
             plain["external_references"] = [
                 {"source_name": "mitre-attack", "external_id": identifier}
             ]
@@ -237,6 +239,10 @@ class _Maker:
 
     def _id(self, kind: str, what: str) -> str:
         return f"{kind}--{uuid.uuid5(_SPACE, f'{self._seed} {kind} {what}')}"
+
+
+def _is_published(word: str) -> bool:
+    return WORDS.index(word) >= WORDS.index(CAP_OF_OVERLAP)
 
 
 def opinion_for(word: str) -> str:

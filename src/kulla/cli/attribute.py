@@ -121,15 +121,16 @@ def evaluate_command(
     """
     from kulla.attribution.evaluation import evaluate
     from kulla.attribution.evaluation_page import TESTS, evaluation_page, write_figures
+    from kulla.attribution.files import write_file
     from kulla.attribution.knowledge import load_release
     from kulla.attribution.record import to_bytes
 
     folder = releases_folder(data)
     found = evaluate(load_release(folder, train), load_release(folder, test))
     if json_path is not None:
-        json_path.write_bytes(to_bytes(found))
+        write_file(json_path, to_bytes(found))
     if html_path is not None:
-        html_path.write_text(evaluation_page(found), encoding="utf-8")
+        write_file(html_path, evaluation_page(found).encode())
     if into is not None:
         write_figures(into, found)
     for name, title in TESTS.items():
@@ -201,16 +202,17 @@ def _write(
     html_path: Path | None,
     stix_path: Path | None,
 ) -> None:
+    from kulla.attribution.files import write_file
     from kulla.attribution.page import judgement_page
     from kulla.attribution.record import to_bytes
     from kulla.attribution.stix_out import bundle
 
     if json_path is not None:
-        json_path.write_bytes(to_bytes(record))
+        write_file(json_path, to_bytes(record))
     if html_path is not None:
-        html_path.write_text(judgement_page(record), encoding="utf-8")
+        write_file(html_path, judgement_page(record).encode())
     if stix_path is not None:
-        stix_path.write_bytes(to_bytes(bundle(record)))
+        write_file(stix_path, to_bytes(bundle(record)))
 
 
 def _tell(record: dict[str, Any]) -> None:
