@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fakes.attack_release import TECHNIQUES, desk_in, incident, rated, technique
@@ -98,6 +98,7 @@ def test_probabilities_stay_in_range_and_sum_to_one(rows: list[dict[str, Any]]) 
             assert math.isclose(math.fsum(numbers), 1.0, abs_tol=1e-9)
 
 
+@settings(max_examples=20)
 @given(evidence, st.randoms(use_true_random=False))
 def test_order_never_matters(rows: list[dict[str, Any]], chance: random.Random) -> None:
     found = _incident(rows)
@@ -131,6 +132,7 @@ def test_copies_of_one_report_count_once(rows: list[dict[str, Any]], copies: int
     _close(_standing(found), _standing(replace(found, items=(*found.items, *again))))
 
 
+@settings(max_examples=20)
 @given(evidence)
 def test_published_words_never_pass_the_ceiling(rows: list[dict[str, Any]]) -> None:
     found = judge(_desk(), _incident(rows))

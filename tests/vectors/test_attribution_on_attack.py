@@ -57,6 +57,8 @@ def test_by_september_it_is_iran_against_what_overlap_says_and_below_almost_cert
     assert state["hypotheses"][0]["key"] == "state:IR"
     assert max(state["hypotheses"], key=lambda one: one["score"])["key"] == "state:KP"
     assert state["word"] == state["ceiling"]["word"] == "highly likely"
+    ahead = [one for one in last["outlook"] if one["step"] == "state"]
+    assert [(one["if_for"], one["if_against"]) for one in ahead] == [("highly likely", "likely")]
     group = last["steps"]["group"]
     assert group["hypotheses"][0]["key"] == "unlisted"
 

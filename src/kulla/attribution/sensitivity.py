@@ -119,7 +119,10 @@ def outlook(desk: Desk, matter: Matter, standing: Standing) -> list[Next]:
         lead = _named(standing, step)
         if lead is None:
             continue
-        for vertex in ceiling_of(desk, lead, matter.items).missing:
+        top = ceiling_of(desk, lead, matter.items)
+        # With every vertex carried, what may still be missing is one more independent report.
+        more: tuple[Vertex, ...] = ("infrastructure",) if top.word != WORDS[-1] else ()
+        for vertex in top.missing or more:
             found.append(_vertex_next(desk, matter, standing, step, lead, vertex))
     return found + list(_telling(desk, matter, standing))
 
@@ -152,7 +155,7 @@ def _vertex_next(
     speaks_against = replace(item, ratings={about: "II"})
     return Next(
         step,
-        f"{vertex}: a B2 item, costly to forge, that ties {label} to it",
+        f"{vertex}: a B2 item of another report, costly to forge, that ties {label} to it",
         _word(desk, matter, step, lead, matter.items),
         _word(desk, matter, step, lead, [*matter.items, speaks_for]),
         _word(desk, matter, step, lead, [*matter.items, speaks_against]),
