@@ -20,6 +20,8 @@ from hypothesis import HealthCheck, settings
 
 from fakes.real_data import DATA
 
+# Arrays here are small: more threads win nothing, and fight with the other tests for the cores.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 PROFILE = os.environ.get("KULLA_TEST_PROFILE", "quick")
 LONG_TIMEOUT_S = 1800
 # It asks nobody outside for anything.

@@ -37,6 +37,7 @@ class LazyGroup(click.Group):
         "staff": "kulla.cli.staff:staff",
         "drill": "kulla.cli.drill:drill",
         "bench": "kulla.cli.bench:bench",
+        "attribute": "kulla.cli.attribute:attribute",
     }
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
