@@ -22,15 +22,16 @@ from kulla.tower.home import write_secret
 from kulla.tower.kit import PRINTED, check_empty, kit_policy
 from kulla.tower.paper import on_paper
 
-CODE_CHARACTERS: Final = 640
+CODE_CHARACTERS: Final = 420
 _BLANK: Final = "_" * 30
 _STYLE: Final = """
 body{font:11pt/1.4 sans-serif;margin:0;color:#000;background:#fff}
 section{page-break-after:always;break-after:page;padding:12mm;max-width:180mm}
 h1{font-size:16pt;margin:0 0 4mm}
 pre{font:9.5pt/1.5 monospace;white-space:pre;margin:4mm 0}
+pre.words{white-space:pre-wrap}
 .codes{display:flex;flex-wrap:wrap;gap:8mm}
-.codes svg{width:52mm;height:52mm}
+.codes svg{width:52mm;height:52mm;break-inside:avoid}
 """
 
 _WHAT: Final = {
@@ -169,7 +170,8 @@ def _html(page: Page) -> str:
     lines = escape("\n".join(page.lines))
     codes = "".join(_code(text) for text in _parts(page.lines))
     body = f'<pre>{lines}</pre><div class="codes">{codes}</div>' if page.lines else ""
-    return f"<section><h1>{escape(page.title)}</h1><pre>{words}</pre>{body}</section>"
+    head = f'<h1>{escape(page.title)}</h1><pre class="words">{words}</pre>'
+    return f"<section>{head}{body}</section>"
 
 
 def _parts(lines: Sequence[str]) -> Iterator[str]:
@@ -187,5 +189,5 @@ def _parts(lines: Sequence[str]) -> Iterator[str]:
 
 
 def _code(text: str) -> str:
-    svg: str = segno.make(text, error="m", micro=False).svg_inline(border=2)
+    svg: str = segno.make(text, error="m", micro=False).svg_inline(border=2, omitsize=True)
     return svg
