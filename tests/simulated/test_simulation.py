@@ -202,8 +202,8 @@ def test_of_two_takeovers_at_once_one_comes_to_a_home_and_the_other_does_no_harm
     world.network.cut.clear()
     assert not first.done
     assert not second.done
-    second.run()
     first.run()
+    second.run()
     assert [first.done, second.done].count(True) == 1
     winner = first if first.done else second
     world.takeovers.under_way.clear()
