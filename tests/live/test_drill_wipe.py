@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,9 +28,13 @@ ACTS = 300
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    # The sockets of a home need a short path, which pytest's own folders have not.
-    return Path(os.environ.get("TMPDIR", "/tmp"))
+def place() -> Iterator[Path]:
+    """A folder of this module's own, as others may drill at the same time.
+
+    The sockets of a home need a short path, which pytest's own folders have not.
+    """
+    with tempfile.TemporaryDirectory(prefix="kd-") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(scope="module")
