@@ -193,7 +193,9 @@ class Judge:
             self._note_slot(command, answer.positions[-1])
         elif answer.status == "refused":
             self.refused += 1
-            if command.key() in self.accepted:
+            accepted = self.accepted.get(command.key())
+            # What was decided before it was accepted, by an old home perhaps, may come late.
+            if accepted is not None and ask.end_before > accepted[0]:
                 self.fail("told-otherwise", f"{command.name} was accepted, now {answer.code}")
             if answer.code not in _RESTS_ON_NOTHING:
                 self._must_be_safe(home, ask.end_before, command)
