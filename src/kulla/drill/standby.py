@@ -48,11 +48,12 @@ class Standby:
         return ChildSpec("standby", (*words, "--every", str(_EVERY_S), "--warm", str(self._port)))
 
     def wait_level(self, acts: int, say: Callable[[str], None]) -> None:
-        """Wait until it has replayed so many acts. Raises StandbyFailed."""
+        """Wait until it has replayed so many acts, and has their keys. Raises StandbyFailed."""
         pause = threading.Event()
         for _ in range(_LEVEL_LOOKS_MAX):
-            position = self._status().get("position", 0)
-            if position >= acts:
+            status = self._status()
+            position = status.get("position", 0)
+            if position >= acts and not status.get("keys_missing"):
                 return
             say(f"the standby has replayed {position:,} of {acts:,} acts")
             pause.wait(_LOOK_S)
