@@ -25,7 +25,9 @@ from kulla.journal.entries import Sealer
 from kulla.journal.epochs import EPOCH_OPENED
 from kulla.journal.errors import JournalError, StoreConflict, StoreFailed
 from kulla.journal.notes import NoteSignature
+from kulla.journal.store import TileStore
 from kulla.journal.tiles import WIDTH
+from kulla.journal.tree import Tree
 from kulla.kernel.service import Command, NewAct
 from kulla.kernel.tower import Answer
 from kulla.registers.own import applied
@@ -208,6 +210,8 @@ class HomeProcess:
             connection.execute("DELETE FROM scribe_pending")
             return journal
         if entries:
+            if not _has_tiles(folder.store(self.origin), size):
+                self.world.met("a home dies between its registers and its tiles")
             journal.join(entries)
         if journal.size != size:
             self.world.judge.fail("broken", f"{self.name}: registers and journal disagree")
@@ -317,6 +321,14 @@ class HomeProcess:
             self.world.citizens.hear(ask, answer)
 
 
+def _has_tiles(store: TileStore, size: int) -> bool:
+    try:
+        Tree.load(store, size)
+    except JournalError:
+        return False
+    return True
+
+
 class Home:
     """A site that is, was or wants to be home. `retired` once it learned that it is not."""
 
@@ -419,8 +431,6 @@ class Home:
         process, self.process = self.process, None
         if process is not None:
             process.life.over = True
-            if process.writer.size > process.journal.size:
-                self.world.met("a home dies between its registers and its tiles")
             process.connection.close()
         if power is None:
             power = self.world.chance.random() < 0.5
