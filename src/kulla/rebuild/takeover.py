@@ -101,19 +101,22 @@ def bring_up_to_date(
             pinned = parse_policy(client.policy(), place=name).version
             for version in range(pinned + 1, newest.version + 1):
                 if version not in versions:
-                    versions.update(_asked_for(clients, version))
+                    versions.update(_asked_for(clients, version, newest))
                 if version in versions:
                     client.set_policy(versions[version])
         except (EmbassyError, JournalError) as error:
             log.warning("policy not brought", embassy=name, error=str(error))
 
 
-def _asked_for(clients: Mapping[str, EmbassyClient], version: int) -> dict[int, bytes]:
-    """An earlier version of the policy, as any embassy that was pinned to it still shows it."""
+def _asked_for(
+    clients: Mapping[str, EmbassyClient], version: int, newest: PolicyFile
+) -> dict[int, bytes]:
+    """A version before `newest`, as any embassy that was pinned to it still shows it."""
     for client in clients.values():
         try:
             data = client.policy(version)
-            if parse_policy(data).version == version:
+            policy = parse_policy(data)
+            if policy.version == version and policy.logs == newest.logs[: len(policy.logs)]:
                 return {version: data}
         except (EmbassyError, JournalError):
             continue

@@ -169,8 +169,8 @@ class EmbassyNode:
                 "/seal": mirror.seal,
                 "/policy": mirror.set_policy,
             }[path](body)
-        if path == "/policy":
-            return mirror.pinned_policy()
+        if path.startswith("/policy"):
+            return mirror.pinned_policy(path.partition("?version=")[2])
         if path == "/healthz":
             return Reply(200, json.dumps(mirror.health()).encode(), JSON)
         log_hash, _, rest = path.removeprefix("/").partition("/")

@@ -35,6 +35,7 @@ from kulla.rebuild.takeover import (
     AnotherTakeover,
     TakeoverFailed,
     bring_up_to_date,
+    check_still_next,
     hand_over_policy,
     newest_policy,
     seal,
@@ -158,7 +159,9 @@ class Takeover:
         }
         old, new, note = self._decide(clients)
         self._between(life)
-        bring_up_to_date(clients, old, world.policies)
+        offered = self._offered(clients)
+        check_still_next(new, old, offered)
+        bring_up_to_date(clients, old, offered)
         origin = old.current_log.key.name
         if not world.build.seals_first:
             self._settle([HttpSource(client) for client in clients.values()], old, origin)
@@ -172,7 +175,7 @@ class Takeover:
         settlement = self._settle(sources, old, origin)
         self._between(life)
         sources = _best_first(sources, settlement)
-        hand_over_policy(clients, new)
+        hand_over_policy(clients, new, sealed if world.build.sealing else None)
         world.judge.ended(old.current_log.key.public)
         keys = country.journal_keys()
         plans = plan_history(
