@@ -298,6 +298,8 @@ def test_the_old_home_that_comes_back_confirms_nothing(country: TypedCountry) ->
     log = old / "logs" / "scribe.log"
     for count, moved in enumerate(((), ("--moved",)), 1):
         country.start("old", "up", old, *moved)
+        # Until then Ctrl-C would find half of it started, and leave the other half.
+        until(lambda: (country.folder / "old.out").read_text().count("Kulla serves") >= count)  # noqa: B023
         until(lambda: log.exists() and log.read_text().lower().count(SAID) >= count)  # noqa: B023
         assert not country.state(old).get("witnessed")
         country.stop("old")
