@@ -100,6 +100,11 @@ class Takeover:
         """Whether it waits since embassies sealed for another site."""
         return self.last_fault.startswith(AnotherTakeover.__name__)
 
+    @property
+    def lacks_embassies(self) -> bool:
+        """Whether it waits since too few may say what counts."""
+        return self.last_fault.startswith(NotYetAllowed.__name__)
+
     def run(self) -> None:
         """Go through all steps; `done` where that came to its end."""
         if self.running or self.done:

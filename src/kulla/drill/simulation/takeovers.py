@@ -112,10 +112,18 @@ class Takeovers:
             if takeover.name in self._by_standby:
                 self._world.met("a standby takes over")
             self._world.new_home(takeover.name, takeover.folder)
-        elif all(site.meets_another for site in self.under_way) and (
+        elif self._is_stalemate and (
             not self._world.unrest or self._world.chance.random() < _DECIDE
         ):
             self._decide_between()
+
+    @property
+    def _is_stalemate(self) -> bool:
+        """Whether each site waits for what another one holds."""
+        sites = self.under_way
+        return any(site.meets_another for site in sites) and all(
+            site.meets_another or site.lacks_embassies for site in sites
+        )
 
     def _decide_between(self) -> None:
         """No site can have a quorum: custodians give all up for lost, and a new one takes over."""
