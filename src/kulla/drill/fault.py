@@ -61,7 +61,6 @@ class Fault:
     """
 
     name = ""
-    title = "Home and one embassy were wiped while citizens booked"
     minds = False
     """Processes that die are started again, as `kulla up` does."""
 

@@ -23,7 +23,6 @@ class LyingEmbassy(Fault):
     """
 
     name = "lying-embassy"
-    title = "One embassy lied, and home was wiped while citizens booked"
 
     def __init__(self, seed: int) -> None:
         """See Fault."""

@@ -33,7 +33,6 @@ class Torn(Fault):
     """
 
     name = "torn"
-    title = "Power cuts tore files, an embassy's disk rotted, and home was wiped"
     minds = True
 
     def __init__(self, seed: int) -> None:

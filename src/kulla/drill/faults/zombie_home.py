@@ -32,7 +32,6 @@ class ZombieHome(Fault):
     """
 
     name = "zombie-home"
-    title = "Another site took over from a home that went on"
 
     def __init__(self, seed: int) -> None:
         """See Fault."""
