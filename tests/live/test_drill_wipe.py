@@ -66,6 +66,16 @@ def test_nothing_acknowledged_is_lost(run):
     assert report.pages_checked >= report.citizens
 
 
+def test_a_standby_takes_over_a_country_with_a_past(place):
+    plan = WipePlan(seed=8, folder=place, acts=100, journal=5000, standby=True)
+    report = WipeDrill(plan, SystemClock(), SystemEntropy(), lambda _: None).run().report
+    assert report.passed, report.complaints
+    assert report.standby
+    assert report.journal_before >= 5000
+    assert report.adopted_size > report.journal_before
+    assert report.first_act_s is not None
+
+
 def test_all_that_can_happen_happened(run):
     """Else the drill would have tried less than it says."""
     told = {said for wish in run.answers.wishes for said, _ in wish.told}

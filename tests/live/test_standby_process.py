@@ -15,7 +15,6 @@ import pytest
 import requests
 
 from fakes.demo import free_ports, running_demo
-from kulla.bench.grown_country import grow
 from kulla.kernel.edges import SystemClock, SystemEntropy
 from kulla.kernel.service import Actor, Command
 from kulla.registers.sqlite import dump, open_registers
@@ -273,39 +272,3 @@ def _ready_processes(standby: Standby) -> list[str]:
     """The processes that wait for the day when this is home."""
     argv = ["pgrep", "-f", str(standby.folder / "standby" / "go")]
     return subprocess.run(argv, capture_output=True, text=True, check=False).stdout.split()
-
-
-def test_a_country_that_was_grown_for_measuring_is_followed_too(tmp_path: Path) -> None:
-    with running_demo(tmp_path, accounts=False, days=14) as (plan, tower):
-        for child in reversed(tower.minder.children):
-            if child.spec.name in HOME:
-                child.ask_to_stop()
-                child.wait_stopped(time.monotonic() + 10)
-        assert grow(plan.home, 3000, 900, seed=1) == 3000
-        standby = Standby(plan, tmp_path / "abroad" / "standby")
-        standby.start("--kit", str(standby.kit))
-        try:
-            said = standby.until_level(3000)
-            assert said["keys"] >= 900
-            assert said["alarms"] == []
-            cold = _cold_takeover(plan, standby.folder)
-            assert (cold["acts"], cold["replayed"], cold["keys_missing"]) == (3000, 0, 0)
-            assert standby.process is not None
-            assert standby.process.wait(10) == 0
-        finally:
-            if standby.process is not None and standby.process.poll() is None:
-                standby.end()
-        with (
-            open_registers(plan.home.registers) as home,
-            open_registers(StandbyFolder(standby.folder).home.registers) as follows,
-        ):
-            for table in register_tables():
-                assert dump(home, table) == dump(follows, table), table.name
-
-
-def _cold_takeover(plan: DemoPlan, folder: Path) -> dict[str, Any]:
-    argv = [sys.executable, "-m", "kulla", "takeover", "run", str(folder)]
-    argv += ["--kit", str(plan.kit), "--reason", "test", "--json"]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True)
-    report: dict[str, Any] = json.loads(done.stdout)
-    return report

@@ -31,6 +31,7 @@ from kulla.kernel.edges import SystemClock, SystemEntropy
 from kulla.kernel.errors import KullaError
 from kulla.kernel.service import Actor, Asked, Command
 from kulla.kernel.tower import Answer
+from kulla.registers.fingerprint import FingerprintKey
 from kulla.registers.sqlite import LiveRows, create_tables, open_registers
 from kulla.scribe.batch import BatchWriter
 from kulla.tower.edge import PURPOSE
@@ -87,9 +88,16 @@ class _Past:
         rows = LiveRows(self._connection, register_tables())
         origin = self._key.name
         rows.put("kulla_epoch", {"number": 1, "origin": origin, "base": 0, "root_before": None})
-        sealer = Sealer(origin, home.journal_key(), SystemEntropy())
+        journal_key = home.journal_key()
         self._writer = BatchWriter(
-            self._connection, rows, SERVICES, sealer, SystemClock(), base=0, size=0
+            self._connection,
+            rows,
+            SERVICES,
+            Sealer(origin, journal_key, SystemEntropy()),
+            SystemClock(),
+            base=0,
+            size=0,
+            fingerprint_key=FingerprintKey(journal_key.secret),
         )
         self._store = stack.enter_context(FileTileStore(home.journal(origin), create=True))
         self._tree = Tree(self._store)
