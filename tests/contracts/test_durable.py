@@ -11,7 +11,7 @@ from kulla.embassy.settle import Settlement, Tail
 from kulla.journal.checkpoints import Checkpoint
 from kulla.kernel.durable import write_whole
 from kulla.tower.home import Home, write_missing
-from kulla.tower.settled import settled_once
+from kulla.tower.takeover.settled import settled_once
 
 
 def test_a_file_is_its_owners_alone_and_nothing_else_is_left(tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ from fakes.portal import CLOCK, found
 from fakes.signers import SeededEntropy
 from kulla.kernel.service import Actor
 from kulla.services.messages.apply import MESSAGE
-from kulla.tower.due_letters import DueLetters
-from kulla.tower.post_messages import MessagePost
+from kulla.tower.post.due_letters import DueLetters
+from kulla.tower.post.messages import MessagePost
 
 HOUR_MS = 3_600_000
 SITE = "https://sherbime.example.al"

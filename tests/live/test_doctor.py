@@ -26,11 +26,14 @@ from fakes.tls_proxy import TlsProxy
 from kulla.journal.policy_file import Embassy
 from kulla.kernel.edges import SystemClock
 from kulla.registers.sqlite import create_tables, open_registers
-from kulla.tower import doctor, doctor_country, doctor_embassies, doctor_site
-from kulla.tower.doctor_findings import Finding, Patient
+from kulla.tower.doctor import country as doctor_country
+from kulla.tower.doctor import embassies as doctor_embassies
+from kulla.tower.doctor import examination as doctor
+from kulla.tower.doctor import site as doctor_site
+from kulla.tower.doctor.findings import Finding, Patient
 from kulla.tower.home import Home
 from kulla.tower.init import Beginning, begin
-from kulla.tower.post_app import STATE
+from kulla.tower.post.app import STATE
 from kulla.tower.services import register_tables
 
 pytestmark = pytest.mark.live

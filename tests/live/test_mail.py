@@ -10,8 +10,8 @@ import pytest
 from fakes.certificates import make_certificate, served, trusted
 from fakes.mail_server import MailServer
 from kulla.kernel.letters import CarrierDown, Never, NotCarried, NotNow, Outgoing
-from kulla.tower.letter_folder import KEPT, FolderCarrier
-from kulla.tower.mail import MailSettings, SmtpCarrier
+from kulla.tower.post.letter_folder import KEPT, FolderCarrier
+from kulla.tower.post.mail import MailSettings, SmtpCarrier
 
 pytestmark = pytest.mark.live
 LETTER = Outgoing("a" * 32, "ana@example.al", "Takimi juaj", "Përshëndetje\n.\nE dyta\n", "sq", 0)

@@ -22,8 +22,8 @@ from kulla.portal.letters import Envelope, Letter
 from kulla.tower.edge import HomeEdge
 from kulla.tower.home import Home
 from kulla.tower.minder import Child
-from kulla.tower.post_app import post_state
-from kulla.tower.recover import take_over
+from kulla.tower.post.app import post_state
+from kulla.tower.takeover.recover import take_over
 from kulla.tower.up import DemoPlan, Tower, demo_tower
 
 pytestmark = [pytest.mark.live]

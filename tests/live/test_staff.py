@@ -19,7 +19,7 @@ from kulla.kernel.service import Actor, Command
 from kulla.kernel.tower import Answer
 from kulla.services.accounts.demo_passkey import DemoPasskey
 from kulla.tower.edge import HomeEdge
-from kulla.tower.recover import rebuild_for_looking
+from kulla.tower.takeover.recover import rebuild_for_looking
 from kulla.tower.up import DemoPlan, Tower, demo_tower
 
 pytestmark = pytest.mark.live

@@ -22,8 +22,8 @@ from kulla.tower.country import write_people
 from kulla.tower.edge import HomeEdge
 from kulla.tower.home import Home
 from kulla.tower.services import register_tables
-from kulla.tower.standby_folder import KEYS, StandbyBroken, StandbyFolder
-from kulla.tower.standby_warm import wait_for_home
+from kulla.tower.standby.folder import KEYS, StandbyBroken, StandbyFolder
+from kulla.tower.standby.warm import wait_for_home
 from kulla.tower.up import DemoPlan, Tower
 
 pytestmark = [pytest.mark.live, pytest.mark.long]

@@ -27,7 +27,7 @@ from kulla.scribe.wire import parse_map
 from kulla.tower.country import STAFF
 from kulla.tower.edge import HomeEdge
 from kulla.tower.home import Home
-from kulla.tower.recover import rebuild_for_looking, take_over
+from kulla.tower.takeover.recover import rebuild_for_looking, take_over
 from kulla.tower.up import DemoPlan, Tower
 
 pytestmark = pytest.mark.live

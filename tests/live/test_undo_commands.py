@@ -24,8 +24,8 @@ from kulla.kernel.service import Actor, Command
 from kulla.kernel.tower import Answer
 from kulla.registers.sqlite import dump, open_registers
 from kulla.tower.edge import HomeEdge
-from kulla.tower.recover import rebuild_for_looking
 from kulla.tower.services import register_tables
+from kulla.tower.takeover.recover import rebuild_for_looking
 from kulla.tower.undo import journal_in, read_plan
 from kulla.tower.up import DemoPlan, Tower
 

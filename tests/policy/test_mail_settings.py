@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from kulla.tower.home import Home, HomeBroken
-from kulla.tower.mail_settings import PASSWORD_SETTING, mail_settings
-from kulla.tower.recover import at_port
+from kulla.tower.post.mail_settings import PASSWORD_SETTING, mail_settings
+from kulla.tower.takeover.recover import at_port
 
 OWN = 'tower = "t"\nport = 8000\npublic_url = "https://t.example"\n'
 MAIL = '\n[mail]\nhost = "smtp.example.al"\nfrom = "Shërbimet <s@example.al>"\n'

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from fakes.signers import MadeUpTower
 from kulla.journal.policy_file import Custodian, PolicyFile, sign_policy, verify_successor
-from kulla.tower.old_policies import older_policies
+from kulla.tower.policies.earlier import older_policies
 
 TOWER = MadeUpTower()
 FIRST = TOWER.policy

@@ -11,7 +11,7 @@ from kulla.journal.errors import JournalError
 from kulla.journal.notes import SigningKey
 from kulla.journal.policy_file import Custodian, Embassy, Group, PolicyFile, Reader
 from kulla.journal.proposals import Proposal
-from kulla.tower.policy_change import Change, ChangeRefused, propose
+from kulla.tower.policies.next_version import Change, ChangeRefused, propose
 
 TOWER = MadeUpTower()
 NOW = TOWER.policy

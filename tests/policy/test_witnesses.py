@@ -8,8 +8,8 @@ from itertools import combinations
 from fakes.signers import MadeUpTower
 from kulla.journal.merkle import EMPTY_ROOT
 from kulla.journal.policy_file import Embassy, PolicyFile
-from kulla.tower.policy_change import Change, propose
-from kulla.tower.witnesses import Witnesses
+from kulla.tower.policies.next_version import Change, propose
+from kulla.tower.policies.witnesses import Witnesses
 
 TOWER, OTHER = MadeUpTower(), MadeUpTower(seed=5)
 NOW = TOWER.policy

@@ -30,7 +30,7 @@ from kulla.registers.fingerprint import FingerprintKey
 from kulla.registers.sqlite import LiveRows, create_tables, dump, open_registers
 from kulla.registers.tower import TOWER_NAME, tower_service
 from kulla.services.accounts.authority import Authority
-from kulla.tower.old_policies import FOLDER, kept_policies
+from kulla.tower.policies.earlier import FOLDER, kept_policies
 from kulla.tower.services import SERVICES, register_tables
 
 TOP = Path(__file__).parents[2]

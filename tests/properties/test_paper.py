@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.signers import MadeUpTower
-from kulla.tower.paper import PaperInvalid, on_paper, read_paper
+from kulla.tower.kit.paper import PaperInvalid, on_paper, read_paper
 
 KEY = bytes(range(32))
 POLICY = MadeUpTower().policy.render()

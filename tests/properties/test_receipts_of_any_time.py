@@ -10,7 +10,7 @@ from fakes.signers import MadeUpTower, receipt_of
 from kulla.journal.errors import ReceiptInclusionWrong, ReceiptUnwitnessed
 from kulla.journal.policy_file import Embassy, PolicyFile
 from kulla.journal.receipts import parse_receipt, verify_receipt_of_any_time
-from kulla.tower.policy_change import Change, propose
+from kulla.tower.policies.next_version import Change, propose
 
 TOWER, OTHER = MadeUpTower(), MadeUpTower(seed=5)
 OLD = TOWER.policy

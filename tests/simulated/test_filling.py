@@ -31,7 +31,7 @@ from kulla.scribe.log import Log
 from kulla.scribe.quorum import Quorum
 from kulla.scribe.scribe import Scribe
 from kulla.tower.filling import NothingVouches, bring_policies, fill_closed
-from kulla.tower.policy_change import Change, propose
+from kulla.tower.policies.next_version import Change, propose
 
 AWAY = "embassy-3"
 OTHERS = ("embassy-1", "embassy-2", "embassy-4")

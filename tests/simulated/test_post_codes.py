@@ -12,7 +12,7 @@ from fakes.carrier import ScriptedCarrier
 from fakes.portal import CLOCK, found
 from fakes.signers import SeededEntropy
 from kulla.portal.letters import LIFE_S, newest_for_demo, send_later
-from kulla.tower.post_codes import KEPT_MS, CodePost
+from kulla.tower.post.codes import KEPT_MS, CodePost
 
 SECRET = "5" * 64
 

@@ -150,7 +150,7 @@ def status(home: Path, as_json: bool) -> None:
     from kulla.kernel.edges import SystemClock
     from kulla.scribe.client import ScribeClient
     from kulla.tower.home import Home
-    from kulla.tower.post_app import post_state
+    from kulla.tower.post.app import post_state
 
     found = Home(home)
     policy = found.policy()

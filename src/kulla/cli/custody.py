@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 if TYPE_CHECKING:
-    from kulla.tower.signing import Asked
+    from kulla.tower.custodians.signing import Asked
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _PARAMETERS = (
@@ -54,7 +54,7 @@ def sign(
     as_json: bool,
 ) -> None:
     """Show what would be signed, ask, sign, write the answer."""
-    from kulla.tower.signing import look_at, signed, write_answer
+    from kulla.tower.custodians.signing import look_at, signed, write_answer
 
     asked = look_at(file, kind, key, policy, share, with_share=not no_share)
     if not as_json:

@@ -33,7 +33,7 @@ def doctor(home: Path, kit: Path | None, as_json: bool, timeout: float) -> None:
     Example: kulla doctor --home /srv/kulla/home
     """
     from kulla.kernel.edges import SystemClock
-    from kulla.tower.doctor import examine, worst
+    from kulla.tower.doctor.examination import examine, worst
     from kulla.tower.home import Home
 
     findings = examine(Home(home), SystemClock(), timeout_s=timeout, kit=kit)

@@ -34,7 +34,7 @@ def kit_update(kit: Path, home: Path) -> None:
     Example: kulla kit update /media/usb/kit --home /srv/kulla/home
     """
     from kulla.tower.home import Home
-    from kulla.tower.kit import update
+    from kulla.tower.kit.folder import update
 
     changed = update(kit, Home(home))
     click.echo(f"Brought: {', '.join(changed)}." if changed else "It was up to date.")
@@ -52,8 +52,8 @@ def kit_check(kit: Path, as_json: bool) -> None:
 
     Example: kulla kit check /media/usb/kit
     """
-    from kulla.tower.doctor import worst
-    from kulla.tower.kit import examine
+    from kulla.tower.doctor.examination import worst
+    from kulla.tower.kit.folder import examine
 
     findings = examine(kit)
     if as_json:
@@ -82,7 +82,7 @@ def kit_print(kit: Path, pages: Path) -> None:
 
     from kulla.kernel.dates import day
     from kulla.kernel.edges import SystemClock
-    from kulla.tower.kit_pages import print_kit
+    from kulla.tower.kit.pages import print_kit
 
     today = datetime.fromtimestamp(SystemClock().now_ms() / 1000, UTC)
     for path in print_kit(kit, pages, day(today, "en")):
@@ -106,8 +106,8 @@ def kit_read(texts: tuple[Path, ...], into: Path) -> None:
 
     Example: kulla kit read typed.txt codes.txt --into kit
     """
-    from kulla.tower.kit import write_read
-    from kulla.tower.paper import read_paper
+    from kulla.tower.kit.folder import write_read
+    from kulla.tower.kit.paper import read_paper
 
     pages = [(str(path), path.read_text(encoding="utf-8", errors="replace")) for path in texts]
     names = write_read(into, read_paper(pages))
@@ -138,7 +138,7 @@ def kit_share(
     --share custodian-1.share --share custodian-2.share --out new-shares
     """
     from kulla.kernel.edges import SystemEntropy
-    from kulla.tower.kit import split_anew
+    from kulla.tower.kit.folder import split_anew
 
     split_anew(kit, shares, holders, needed, out, SystemEntropy())
     click.echo(f"Give each their own from {out / 'custodians'}, and put {out / 'shares'} into the")

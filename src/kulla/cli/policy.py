@@ -110,7 +110,7 @@ def policy_change(file: Path, out: Path, **given: Any) -> None:
     Example: kulla policy change /srv/kulla/home/policy --replace-embassy rome=oslo.card
     """
     from kulla.journal.policy_file import parse_policy, verify_policy_signatures
-    from kulla.tower.policy_change import propose
+    from kulla.tower.policies.next_version import propose
 
     now = parse_policy(file.read_bytes(), place=str(file))
     verify_policy_signatures(now)
@@ -127,7 +127,7 @@ def policy_change(file: Path, out: Path, **given: Any) -> None:
 
 def _change(given: Mapping[str, Any]) -> Any:
     from kulla.tower.cards import read_card, read_custodian_card, read_reader_card
-    from kulla.tower.policy_change import Change
+    from kulla.tower.policies.next_version import Change
 
     replaced = {}
     for pair in given["replaced"]:
@@ -187,8 +187,8 @@ def policy_bring(
     Example: kulla policy bring /srv/kulla/home policy.change --signatures arta.signature
     --signatures besa.signature
     """
-    from kulla.tower import bringing
     from kulla.tower.logs import set_up_logs
+    from kulla.tower.policies import bringing
 
     set_up_logs("policy")
     if withdraw:
@@ -227,7 +227,7 @@ def custodian_key(folder: Path, name: str, tower: str, reader: bool) -> None:
     Example: kulla custodian key /media/usb --name arta --tower sherbime.example.al
     """
     from kulla.kernel.edges import SystemEntropy
-    from kulla.tower.custodian_key import make_key
+    from kulla.tower.custodians.key import make_key
 
     key, card = make_key(folder, name, tower, SystemEntropy(), reader=reader)
     click.echo(f"Made {key}, which nobody else may see: keep it off line, and a printed copy.")

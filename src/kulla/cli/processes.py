@@ -36,10 +36,10 @@ def scribe_serve(home: Path, when: Path | None, ready_fd: int | None) -> None:
 
     Example: kulla scribe serve /srv/kulla/home
     """
-    from kulla.tower.held import wait_until_there
     from kulla.tower.home import Home
     from kulla.tower.scribe_app import serve
     from kulla.tower.services import register_tables
+    from kulla.tower.standby.held import wait_until_there
 
     set_up_logs("scribe")
     if when is not None:
@@ -64,8 +64,8 @@ def keeper_serve(home: Path, when: Path | None, ready_fd: int | None) -> None:
     """
     from kulla.keeper.process import serve
     from kulla.tower.garbage import look_for_garbage_seldom
-    from kulla.tower.held import wait_until_there
     from kulla.tower.home import Home
+    from kulla.tower.standby.held import wait_until_there
 
     set_up_logs("keeper")
     wait_until_there(when)
@@ -110,7 +110,7 @@ def post_serve(home: Path, ready_fd: int | None) -> None:
     Example: kulla post serve /srv/kulla/home
     """
     from kulla.tower.home import Home
-    from kulla.tower.post_app import serve
+    from kulla.tower.post.app import serve
 
     set_up_logs("post")
     serve(Home(home), ready_at(ready_fd))

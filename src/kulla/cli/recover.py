@@ -53,7 +53,7 @@ def rebuild(
 
     Example: kulla rebuild look.sqlite --kit kit --from vienna=/media/vienna --from rome=/media/rome
     """
-    from kulla.tower.recover import rebuild_for_looking
+    from kulla.tower.takeover.recover import rebuild_for_looking
 
     named: dict[str, Path] = {}
     for given in folders:
@@ -105,7 +105,7 @@ def takeover_plan(
     Example: kulla takeover plan new-home --kit kit --reason 'home was wiped on 15 July'
     """
     from kulla.tower.logs import set_up_logs
-    from kulla.tower.planning import make_plan
+    from kulla.tower.takeover.planning import make_plan
 
     set_up_logs("takeover")
     proposal = make_plan(home, kit, reason=reason, url=url, instead=instead)
@@ -163,7 +163,7 @@ def takeover_run(
     --signatures besa.signature
     """
     from kulla.tower.logs import set_up_logs
-    from kulla.tower.recover import take_over
+    from kulla.tower.takeover.recover import take_over
 
     set_up_logs("takeover")
     with _bars() as bars:

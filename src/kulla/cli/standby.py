@@ -70,8 +70,8 @@ def standby_serve(
     Example: kulla standby serve /srv/kulla/standby --kit /media/usb/standby-kit
     """
     from kulla.standby.follower import Patience
-    from kulla.tower.standby_app import StandbyPlan, serve
-    from kulla.tower.standby_folder import StandbyFolder
+    from kulla.tower.standby.app import StandbyPlan, serve
+    from kulla.tower.standby.folder import StandbyFolder
 
     set_up_logs("standby")
     patience = Patience(home_silence, embassy_silence, embassy_silence)
@@ -88,7 +88,7 @@ def standby_status(folder: Path, as_json: bool) -> None:
 
     Example: kulla standby status /srv/kulla/standby
     """
-    from kulla.tower.standby_status import status_of
+    from kulla.tower.standby.status import status_of
 
     status = status_of(folder)
     if as_json:
@@ -127,8 +127,8 @@ def standby_reads(folder: Path, switch: str, port: int) -> None:
 
     Example: kulla standby reads /srv/kulla/standby on --port 8000
     """
-    from kulla.tower.standby_reads import want_reads
-    from kulla.tower.standby_status import standby_at
+    from kulla.tower.standby.reads import want_reads
+    from kulla.tower.standby.status import standby_at
 
     want_reads(standby_at(folder), port if switch == "on" else None)
 
@@ -146,7 +146,7 @@ def standby_try_keys(folder: Path, kit: Path, sample: int, as_json: bool) -> Non
 
     Example: kulla standby try-keys /srv/kulla/standby --kit /media/usb/kit --sample 500
     """
-    from kulla.tower.standby_status import try_keys
+    from kulla.tower.standby.status import try_keys
 
     tried = try_keys(folder, kit, sample)
     if as_json:
@@ -168,6 +168,6 @@ def standby_seen(folder: Path, numbers: tuple[int, ...]) -> None:
 
     Example: kulla standby seen /srv/kulla/standby 4
     """
-    from kulla.tower.standby_status import say_seen
+    from kulla.tower.standby.status import say_seen
 
     say_seen(folder, list(numbers))

@@ -24,7 +24,7 @@ from kulla.tower.country import FAMILY, GIVEN, write_people
 from kulla.tower.home import SOCKET_PATH_MAX, Home
 from kulla.tower.minder import Child, ChildSpec
 from kulla.tower.past import give_past
-from kulla.tower.recover import TakeoverReport, take_over
+from kulla.tower.takeover.recover import TakeoverReport, take_over
 from kulla.tower.up import EMBASSIES, DemoPlan, Tower, demo_tower, found_demo
 
 HOME_PROCESSES: Final = ("keeper", "scribe", "portal", "post")

@@ -36,7 +36,7 @@ from kulla.drill.told import Answers
 from kulla.embassy.errors import NotSettled
 from kulla.kernel.edges import Clock, Entropy
 from kulla.rebuild.takeover import TakeoverFailed
-from kulla.tower.recover import TakeoverReport
+from kulla.tower.takeover.recover import TakeoverReport
 
 _TICK_S: Final = 0.005
 _JITTER_S: Final = 1.0

@@ -1,6 +1,6 @@
 """Letters that may be lost with home: sign-in codes, put into the sessions' file for the post.
 
-The post process (tower/post_app.py) sends what waits here and tries again; a letter that could not
+The post process (tower/post/app.py) sends what waits here and tries again; a letter that could not
 go within LIFE_S is given up, since its code has ended by then. Letters that must not be lost (a
 reminder, a moved appointment) never pass here: they follow from acts, see services/messages.
 

@@ -32,7 +32,7 @@ from kulla.kernel.errors import KullaError
 from kulla.rebuild.history import settle_log
 from kulla.rebuild.reading import EpochPlan, read_verified
 from kulla.rebuild.sources import FillableSource, Source, tiles_of
-from kulla.tower.old_policies import older_policies
+from kulla.tower.policies.earlier import older_policies
 
 log = structlog.get_logger("kulla.embassy")
 

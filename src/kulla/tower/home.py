@@ -87,7 +87,7 @@ class Home:
 
     @property
     def next_policy_file(self) -> Path:
-        """The policy's next version while home takes it up; see tower.changing."""
+        """The policy's next version while home takes it up; see tower.policies.changing."""
         return self.folder / "policy.next"
 
     def policy_version(self, version: int) -> Path:

@@ -16,8 +16,8 @@ from kulla.journal.policy_file import Custodian, Embassy, Log, Reader, first_pol
 from kulla.keeper.wrapping import new_recovery_key
 from kulla.kernel.edges import Entropy
 from kulla.kernel.errors import KullaError
-from kulla.tower.custody import RECOVERY_KEY, share_out
 from kulla.tower.home import Home, write_secret
+from kulla.tower.takeover.custody import RECOVERY_KEY, share_out
 
 CUSTODIANS = ("custodian-1", "custodian-2", "custodian-3")
 CUSTODIAN_THRESHOLD = 2

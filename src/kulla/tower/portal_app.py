@@ -16,9 +16,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from kulla.tower.garbage import look_for_garbage_seldom
-from kulla.tower.held import wait_until_there
 from kulla.tower.home import Home
-from kulla.tower.standby_reads import StandbyEdge, standby_of
+from kulla.tower.standby.held import wait_until_there
+from kulla.tower.standby.reads import StandbyEdge, standby_of
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 SWITCH_S = 0.05

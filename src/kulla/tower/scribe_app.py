@@ -36,6 +36,7 @@ from kulla.services.accounts.authority import Authority, origins_of
 from kulla.tower.garbage import look_for_garbage_seldom
 from kulla.tower.home import NOT_HOME, Home
 from kulla.tower.place import check_place
+from kulla.tower.policies.witnesses import Witnesses
 from kulla.tower.services import SERVICES, register_tables
 from kulla.tower.still_home import (
     ASK_TIMEOUT_S,
@@ -44,7 +45,6 @@ from kulla.tower.still_home import (
     TooFewAnswers,
     ask_whether_home,
 )
-from kulla.tower.witnesses import Witnesses
 
 Token = int
 

@@ -49,7 +49,7 @@ from kulla.registers.sqlite import LiveRows, open_registers
 from kulla.scribe.client import ScribeClient
 from kulla.services.accounts.authority import Authority
 from kulla.tower.home import Home
-from kulla.tower.old_policies import FOLDER, kept_policies
+from kulla.tower.policies.earlier import FOLDER, kept_policies
 from kulla.tower.services import SERVICES, register_tables
 
 RUN_WAIT_S: Final = 120.0

@@ -26,7 +26,7 @@ from kulla.tower.home import DEMO_STAFF, Home
 from kulla.tower.init import Beginning, begin
 from kulla.tower.minder import Child, ChildSpec, Minder
 from kulla.tower.services import register_tables
-from kulla.tower.standby_folder import StandbyBroken, StandbyFolder
+from kulla.tower.standby.folder import StandbyBroken, StandbyFolder
 
 EMBASSIES = ("vienna", "rome", "ottawa", "wellington")
 DEMO_PEOPLE = 48
@@ -129,7 +129,7 @@ class Tower:
             )
         _refuse_standby(self.home)
         if not self.home.registers.exists():
-            from kulla.tower.recover import first_start
+            from kulla.tower.takeover.recover import first_start
 
             say("first start: registers from the journal")
             first_start(self.home)

@@ -1,7 +1,7 @@
 """A takeover as a process that may die between any two steps and be started again.
 
-The order is that of tower.recover.take_over; what a folder has decided once stays decided. It is
-written again here because that one reads the kit and writes the home in real folders.
+The order is that of tower.takeover.recover.take_over; what a folder has decided once stays
+decided. It is written again here because that one reads the kit and writes the home in real folders.
 """
 
 from __future__ import annotations
@@ -269,7 +269,7 @@ class Takeover:
     def _rebuild(
         self, life: Life, plans: Sequence[EpochPlan], shelf: WantedShelf
     ) -> RegisterConnection:
-        """As tower.rebuilding.rebuild_home: what a standby replayed and does not count goes."""
+        """What a standby replayed and does not count goes, as in tower.takeover.rebuilding."""
         try:
             return self._replay(life, plans, shelf)
         except (RegistersAhead, OwnCopyDiffers) as error:
@@ -342,7 +342,7 @@ def _longest(sources: Sequence[HttpSource], policy: PolicyFile, origin: str) -> 
 
 
 def _best_first(sources: Sequence[HttpSource], settlement: Settlement) -> list[HttpSource]:
-    """Those that hold exactly what was adopted first, as tower.recover does."""
+    """Those that hold exactly what was adopted first, as tower.takeover.recover does."""
     ahead = {tail.embassy for tail in settlement.tails}
 
     def rank(source: HttpSource) -> int:

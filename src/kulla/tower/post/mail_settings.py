@@ -9,8 +9,8 @@ from typing import Any, Final, cast
 
 from kulla.kernel.letters import Carrier
 from kulla.tower.home import Home, HomeBroken
-from kulla.tower.letter_folder import FolderCarrier
-from kulla.tower.mail import MailSettings, Security, SmtpCarrier
+from kulla.tower.post.letter_folder import FolderCarrier
+from kulla.tower.post.mail import MailSettings, Security, SmtpCarrier
 
 PASSWORD_SETTING: Final = "KULLA_MAIL_PASSWORD"  # noqa: S105 - the name of a setting
 PASSWORD_FILE: Final = "mail.password"  # noqa: S105 - the name of a file

@@ -32,7 +32,7 @@ from kulla.registers.sqlite import LiveRows, create_tables, open_registers
 from kulla.services.accounts.authority import Authority
 from kulla.tower.home import Home
 from kulla.tower.services import SERVICES, register_tables
-from kulla.tower.standby_folder import StandbyFolder
+from kulla.tower.standby.folder import StandbyFolder
 
 KEYS_AT_ONCE: Final = 4000
 

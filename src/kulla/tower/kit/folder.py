@@ -16,9 +16,9 @@ from kulla.kernel.durable import sync_folder
 from kulla.kernel.edges import Entropy
 from kulla.kernel.errors import KullaError
 from kulla.tower.asking import read_key
-from kulla.tower.custody import RECOVERY_KEY, SHARES, share_out
-from kulla.tower.doctor_findings import Finding, broken, fine, warning
+from kulla.tower.doctor.findings import Finding, broken, fine, warning
 from kulla.tower.home import DEMO_STAFF, Home, write_missing
+from kulla.tower.takeover.custody import RECOVERY_KEY, SHARES, share_out
 
 CREDENTIALS: Final = ("mail.password", "oidc.secret")
 """What an operator may have set up after the country began; goes to a new home's keys."""

@@ -9,7 +9,7 @@ from kulla.keeper.errors import BlobBroken
 from kulla.keeper.waiting import Waiting, WaitingKeys
 from kulla.keeper.wrapping import RecoveryPrivate
 from kulla.kernel.edges import SystemClock, SystemEntropy
-from kulla.tower.standby_folder import STANDBY, TAKEOVER, StandbyBroken, StandbyFolder
+from kulla.tower.standby.folder import STANDBY, TAKEOVER, StandbyBroken, StandbyFolder
 
 _OLD_S: Final = 60
 

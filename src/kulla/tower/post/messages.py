@@ -30,8 +30,8 @@ from kulla.kernel.tower import Answer, TowerEdge
 from kulla.portal import words
 from kulla.services.messages import acts
 from kulla.services.messages.words import Occasion, compose, compose_short
-from kulla.tower.due_letters import NO_LONGER, DueLetters, Intent, Recipient
-from kulla.tower.pauses import pause_s
+from kulla.tower.post.due_letters import NO_LONGER, DueLetters, Intent, Recipient
+from kulla.tower.post.pauses import pause_s
 
 LONGEST_PAUSE_S: Final = 900.0
 WAITING_MAX: Final = 2000

@@ -19,8 +19,8 @@ import segno
 from kulla.journal.policy_file import PolicyFile
 from kulla.journal.proposals import fingerprint
 from kulla.tower.home import write_secret
-from kulla.tower.kit import PRINTED, check_empty, kit_policy
-from kulla.tower.paper import on_paper
+from kulla.tower.kit.folder import PRINTED, check_empty, kit_policy
+from kulla.tower.kit.paper import on_paper
 
 CODE_CHARACTERS: Final = 420
 _BLANK: Final = "_" * 30

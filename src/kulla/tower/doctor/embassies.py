@@ -13,9 +13,9 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from kulla.journal.policy_file import Embassy
-from kulla.tower.changing import closed_epochs, lacking
-from kulla.tower.doctor_findings import Finding, Patient, broken, fine, warning
-from kulla.tower.doctor_site import date_of
+from kulla.tower.doctor.findings import Finding, Patient, broken, fine, warning
+from kulla.tower.doctor.site import date_of
+from kulla.tower.policies.changing import closed_epochs, lacking
 
 CLOCK_WARN_MS: Final = 5_000
 CLOCK_BROKEN_MS: Final = 60_000

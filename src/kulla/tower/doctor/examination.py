@@ -16,8 +16,9 @@ from urllib.parse import urlsplit
 
 from kulla.kernel.edges import Clock
 from kulla.kernel.errors import KullaError
-from kulla.tower import doctor_country, doctor_embassies, doctor_site
-from kulla.tower.doctor_findings import LOOPBACK, Finding, Patient, broken, fine, warning
+from kulla.tower.doctor import country as at_home
+from kulla.tower.doctor import embassies, site
+from kulla.tower.doctor.findings import LOOPBACK, Finding, Patient, broken, fine, warning
 from kulla.tower.home import Home
 
 PYTHON_MIN: Final = (3, 11)
@@ -266,12 +267,12 @@ CHECKS: Final[tuple[tuple[str, Check], ...]] = (
     ("custodians", _custodians),
     ("address", _address),
     ("demo", _demo),
-    ("processes", doctor_country.processes),
-    ("certificate", doctor_site.certificate),
-    ("proxy", doctor_site.proxy),
-    ("mail", doctor_site.mail),
-    ("embassies", doctor_embassies.embassies),
-    ("watermark", doctor_country.watermark),
-    ("staff", doctor_country.staff),
-    ("kit", doctor_country.kit),
+    ("processes", at_home.processes),
+    ("certificate", site.certificate),
+    ("proxy", site.proxy),
+    ("mail", site.mail),
+    ("embassies", embassies.embassies),
+    ("watermark", at_home.watermark),
+    ("staff", at_home.staff),
+    ("kit", at_home.kit),
 )

@@ -11,9 +11,9 @@ from typing import Final
 from kulla.kernel.errors import KullaError
 from kulla.scribe.client import ScribeClient
 from kulla.services.accounts import apply as accounts
-from kulla.tower.doctor_findings import Finding, Patient, broken, fine, warning
-from kulla.tower.kit import CREDENTIALS, examine, kit_policy
-from kulla.tower.post_app import post_state
+from kulla.tower.doctor.findings import Finding, Patient, broken, fine, warning
+from kulla.tower.kit.folder import CREDENTIALS, examine, kit_policy
+from kulla.tower.post.app import post_state
 
 OPERATORS_MIN: Final = 2
 STUCK_MS: Final = 15_000

@@ -1,6 +1,6 @@
 """The processes of a home that a standby keeps ready, and the moment when it becomes that home.
 
-They read their modules in peace time and wait (tower.held). A takeover from another process asks
+They read their modules in peace time and wait (tower.standby.held). A takeover from another process asks
 the standby to make way, does its work, and goes; then the standby lets them go on, and minds them
 as `kulla up` would.
 """
@@ -17,8 +17,8 @@ from kulla.kernel.errors import KullaError
 from kulla.tower.country import write_people
 from kulla.tower.home import write_missing
 from kulla.tower.minder import Child, ChildSpec
-from kulla.tower.recover import at_port
-from kulla.tower.standby_folder import StandbyFolder, replace_whole
+from kulla.tower.standby.folder import StandbyFolder, replace_whole
+from kulla.tower.takeover.recover import at_port
 from kulla.tower.up import Tower, registered_people
 
 _AGAIN_S: Final = 10.0

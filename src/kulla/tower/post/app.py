@@ -21,7 +21,7 @@ from kulla.kernel.edges import Clock, SystemClock, SystemEntropy
 from kulla.kernel.errors import KullaError
 from kulla.tower.garbage import look_for_garbage_seldom
 from kulla.tower.home import Home
-from kulla.tower.mail_settings import carriers
+from kulla.tower.post.mail_settings import carriers
 
 LOCK: Final = "post.lock"
 STATE: Final = "post.json"
@@ -113,10 +113,10 @@ def serve(home: Home, ready: Callable[[str], None]) -> None:
     run_folder = home.run_folder()
     lock = _lock(run_folder / LOCK)
     _set_up_words(home)
-    from kulla.tower.due_letters import DueLetters
     from kulla.tower.edge import HomeEdge
-    from kulla.tower.post_codes import CodePost
-    from kulla.tower.post_messages import MessagePost
+    from kulla.tower.post.codes import CodePost
+    from kulla.tower.post.due_letters import DueLetters
+    from kulla.tower.post.messages import MessagePost
 
     clock, entropy = SystemClock(), SystemEntropy()
     settings = home.settings()

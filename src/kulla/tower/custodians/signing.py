@@ -18,7 +18,7 @@ from kulla.keeper.shares import Share
 from kulla.kernel.durable import sync_folder
 from kulla.kernel.errors import KullaError
 from kulla.tower.asking import read_key
-from kulla.tower.custody import sealed_share
+from kulla.tower.takeover.custody import sealed_share
 
 Kind = Literal["takeover", "policy"]
 

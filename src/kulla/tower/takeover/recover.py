@@ -49,13 +49,13 @@ from kulla.rebuild.takeover import (
 from kulla.tower.asking import ask_for_newest, who_answers
 from kulla.tower.asking import clients_of as _clients
 from kulla.tower.asking import read_key as _read_key
-from kulla.tower.custody import Decided, complete_kit, decide, forget_shares, recovery_key
 from kulla.tower.home import DEMO_STAFF, Home, write_missing
-from kulla.tower.kit import CREDENTIALS, kit_policy
-from kulla.tower.old_policies import FOLDER, kept_policies, older_policies, shown_by_embassies
-from kulla.tower.rebuilding import KeysBrought, bring_keys, rebuild_file, rebuild_home
-from kulla.tower.settled import settled_once
-from kulla.tower.standby_folder import TAKEOVER, StandbyFolder, replace_whole
+from kulla.tower.kit.folder import CREDENTIALS, kit_policy
+from kulla.tower.policies.earlier import FOLDER, kept_policies, older_policies, shown_by_embassies
+from kulla.tower.standby.folder import TAKEOVER, StandbyFolder, replace_whole
+from kulla.tower.takeover.custody import Decided, complete_kit, decide, forget_shares, recovery_key
+from kulla.tower.takeover.rebuilding import KeysBrought, bring_keys, rebuild_file, rebuild_home
+from kulla.tower.takeover.settled import settled_once
 
 Progress = Callable[[str, int, int], None]
 EMBASSY_TIMEOUT_S = 10.0

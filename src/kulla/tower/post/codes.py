@@ -12,7 +12,7 @@ import structlog
 from kulla.kernel.edges import Clock, Entropy
 from kulla.kernel.letters import Carrier, CarrierDown, Never, NotNow, Outgoing
 from kulla.portal import letters
-from kulla.tower.pauses import pause_s
+from kulla.tower.post.pauses import pause_s
 
 LONGEST_PAUSE_S: Final = 60.0
 KEPT_MS: Final = 24 * 3_600_000

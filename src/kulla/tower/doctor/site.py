@@ -11,7 +11,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from kulla.kernel.letters import CarrierDown
-from kulla.tower.doctor_findings import (
+from kulla.tower.doctor.findings import (
     LOOPBACK,
     Finding,
     Patient,
@@ -21,8 +21,8 @@ from kulla.tower.doctor_findings import (
     warning,
 )
 from kulla.tower.home import HomeBroken
-from kulla.tower.mail import MailSettings, SmtpCarrier, bare
-from kulla.tower.mail_settings import mail_settings
+from kulla.tower.post.mail import MailSettings, SmtpCarrier, bare
+from kulla.tower.post.mail_settings import mail_settings
 
 CERTIFICATE_WARN_DAYS: Final = 21
 HSTS_MIN_S: Final = 180 * 86_400

@@ -34,7 +34,7 @@ from kulla.kernel.edges import Clock, Entropy
 from kulla.rebuild.takeover import TakeoverFailed, next_policy, sealed_for, statement_of
 from kulla.tower.asking import read_key
 from kulla.tower.home import Home, write_missing, write_secret
-from kulla.tower.standby_folder import StandbyFolder
+from kulla.tower.standby.folder import StandbyFolder
 
 PLAN: Final = "plan"
 RECOVERY_KEY: Final = "recovery.key"

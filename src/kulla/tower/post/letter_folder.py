@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from kulla.kernel.letters import Outgoing
-from kulla.tower.mail import rendered
+from kulla.tower.post.mail import rendered
 
 KEPT: Final = 500
 

@@ -37,7 +37,7 @@ from kulla.keeper.waiting import WAITING
 from kulla.kernel.durable import sync_folder
 from kulla.kernel.errors import KullaError
 from kulla.tower.home import Home, write_missing
-from kulla.tower.old_policies import FOLDER, kept_policies, older_policies, shown_by_embassies
+from kulla.tower.policies.earlier import FOLDER, kept_policies, older_policies, shown_by_embassies
 
 log = structlog.get_logger()
 

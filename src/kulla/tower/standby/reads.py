@@ -19,7 +19,7 @@ from kulla.kernel.tower import Answer, Witnessing
 from kulla.portal.edge import TowerUnavailable
 from kulla.tower.home import Home, write_missing
 from kulla.tower.minder import Child, ChildFailed, ChildSpec
-from kulla.tower.standby_folder import StandbyFolder, replace_whole
+from kulla.tower.standby.folder import StandbyFolder, replace_whole
 
 READS: Final = "reads"
 _WANTED: Final = "reads-port"

@@ -1,4 +1,4 @@
-"""`kulla policy bring`: signatures collected, then the steps of tower.changing, at a real home."""
+"""`kulla policy bring`: signatures collected, then the steps of policies.changing at a home."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from kulla.embassy.client import EmbassyClient
 from kulla.journal.policy_file import PolicyFile, parse_policy, verify_successor
 from kulla.journal.proposals import CHANGE, Collected, collect, parse_proposal
 from kulla.kernel.edges import SystemClock
-from kulla.tower import changing
-from kulla.tower.custody import SignaturesMissing, files_in
 from kulla.tower.home import Home
+from kulla.tower.policies import changing
 from kulla.tower.still_home import ASK_TIMEOUT_S
+from kulla.tower.takeover.custody import SignaturesMissing, files_in
 
 
 def bring(

@@ -9,9 +9,9 @@ from kulla.journal.proposals import Proposal
 from kulla.kernel.edges import SystemClock, SystemEntropy
 from kulla.rebuild.takeover import TakeoverFailed
 from kulla.tower.asking import ask_for_newest, clients_of, read_key, shown_by
-from kulla.tower.custody import plan_takeover
 from kulla.tower.home import Home
-from kulla.tower.kit import kit_policy
+from kulla.tower.kit.folder import kit_policy
+from kulla.tower.takeover.custody import plan_takeover
 
 
 def make_plan(

@@ -28,9 +28,9 @@ from kulla.rebuild.takeover import bring_up_to_date
 from kulla.registers.sqlite import LiveRows, open_registers
 from kulla.scribe.client import ScribeClient
 from kulla.tower.home import Home, write_missing
-from kulla.tower.policy_change import ChangeRefused, check_change
+from kulla.tower.policies.next_version import ChangeRefused, check_change
+from kulla.tower.policies.witnesses import Witnesses
 from kulla.tower.services import register_tables
-from kulla.tower.witnesses import Witnesses
 
 WAIT_S = 120.0
 LOOK_S = 0.5

@@ -2,7 +2,7 @@
 
 While home takes up the policy's next version, an act counts once a quorum of the policy that holds
 and a quorum of the next one have it. So whichever of the two a takeover stands on, it finds what
-was acknowledged; and only then do embassies pin the next version (tower.changing).
+was acknowledged; and only then do embassies pin the next version (tower.policies.changing).
 """
 
 from __future__ import annotations

@@ -29,9 +29,9 @@ from kulla.standby.embassies import Embassies
 from kulla.standby.follower import Follower, HistoryDisowned, Patience, Site, Stepped
 from kulla.tower.garbage import look_for_garbage_seldom
 from kulla.tower.services import SERVICES, register_tables
-from kulla.tower.standby_folder import HOME, STANDBY, StandbyFolder
-from kulla.tower.standby_reads import Reads
-from kulla.tower.standby_warm import Warm
+from kulla.tower.standby.folder import HOME, STANDBY, StandbyFolder
+from kulla.tower.standby.reads import Reads
+from kulla.tower.standby.warm import Warm
 
 ASK_TIMEOUT_S: Final = 5.0
 _STATE_EVERY_S: Final = 5.0

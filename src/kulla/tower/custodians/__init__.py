@@ -1,0 +1,1 @@
+"""What custodians do on machines of their own."""

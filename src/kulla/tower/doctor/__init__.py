@@ -1,0 +1,1 @@
+"""What `kulla doctor` looks at, one file a place."""

@@ -1,0 +1,1 @@
+"""The recovery kit: files, pages, paper."""

@@ -1,0 +1,1 @@
+"""The policy file as it changes: the next version, and those before."""

@@ -1,0 +1,1 @@
+"""The post: which letters are due, and how they go."""

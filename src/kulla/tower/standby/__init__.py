@@ -1,0 +1,1 @@
+"""A standby as processes and a folder; what it does without them is kulla.standby."""

@@ -1,0 +1,1 @@
+"""Another site becomes home: planned, signed, carried out."""
