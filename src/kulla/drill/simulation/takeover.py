@@ -1,7 +1,8 @@
 """A takeover as a process that may die between any two steps and be started again.
 
 The order is that of tower.takeover.recover.take_over; what a folder has decided once stays
-decided. It is written again here because that one reads the kit and writes the home in real folders.
+decided. It is written again here because that one reads the kit and writes the home in real
+folders.
 """
 
 from __future__ import annotations

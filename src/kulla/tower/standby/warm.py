@@ -1,6 +1,6 @@
 """The processes of a home that a standby keeps ready, and the moment when it becomes that home.
 
-They read their modules in peace time and wait (tower.standby.held). A takeover from another process asks
+They read their modules in peace time and wait (held). A takeover from another process asks
 the standby to make way, does its work, and goes; then the standby lets them go on, and minds them
 as `kulla up` would.
 """
