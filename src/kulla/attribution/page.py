@@ -16,11 +16,11 @@ _STEP_TITLES: Final = {"cluster": "Cluster", "group": "Group", "state": "State"}
 def judgement_page(record: Mapping[str, Any]) -> str:
     """The page of a record (see `record.py`). Everything that people typed is escaped."""
     incident, judgement = record["incident"], record["judgement"]
-    known = judgement["known_at"] or "the day of the file"
+    day = judgement["known_at"]
+    known = f"what was known on {day}" if day else "all that its file says"
     parts = [
         f"<h1>Who was behind it: {escape(incident['name'])}</h1>",
-        f"<p>{escape(incident['question'])} Judged with what was known on {escape(known)}"
-        f"{_by(incident)}.</p>",
+        f"<p>{escape(incident['question'])} Judged with {escape(known)}{_by(incident)}.</p>",
         _summary(judgement),
         *(_step(name, step) for name, step in judgement["steps"].items()),
         _changes(judgement),

@@ -219,7 +219,9 @@ def _tell(record: dict[str, Any]) -> None:
     """Print the judgement: likelihood and confidence in sentences of their own."""
     judgement = record["judgement"]
     known = judgement["knowledge"]
-    click.echo(f"{record['incident']['name']}, with what was known on {judgement['known_at']}")
+    day = judgement["known_at"]
+    what = f"what was known on {day}" if day else "all that its file says"
+    click.echo(f"{record['incident']['name']}, with {what}")
     click.echo(f"by ATT&CK {known['release']} of {known['date']}\n")
     for step in judgement["steps"].values():
         click.echo(f"{step['question']}\n  {step['likelihood']}\n  {step['confidence']}")
