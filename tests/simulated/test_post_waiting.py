@@ -7,6 +7,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
+import structlog
+from structlog.testing import LogCapture
 
 from fakes.country import MONDAY_MS, ZONE
 from fakes.portal import CLOCK
@@ -14,6 +16,7 @@ from fakes.post import HOUR_MS, Home
 from kulla.kernel.service import Actor
 from kulla.services.appointments.zones import offsets
 from kulla.services.messages.apply import LOOKED
+from kulla.tower.post import messages
 
 
 @pytest.fixture
@@ -170,8 +173,11 @@ def test_a_home_without_mail_uses_no_letter_up(home: Home) -> None:
 
 
 def test_a_letter_that_can_not_be_composed_is_noted_and_the_others_go(
-    home: Home, capsys: pytest.CaptureFixture[str]
+    home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    said = LogCapture()
+    log = structlog.wrap_logger(None, processors=[said], wrapper_class=structlog.BoundLogger)
+    monkeypatch.setattr(messages, "log", log)
     ana, besim = home.account(0), home.account(1)
     _work_in(home, "Europe/Nowhere")
     slot = f"kodra-e-{int(datetime(2026, 2, 5, 8, tzinfo=UTC).timestamp())}"
@@ -182,11 +188,8 @@ def test_a_letter_that_can_not_be_composed_is_noted_and_the_others_go(
     [row] = [row for row in home.rows() if row["about"] == unfit]
     assert (row["state"], row["why"], row["subject"]) == ("failed", "unfit", ana)
     assert [subject for subject, _ in home.tower.opened] == [besim]
-    said = capsys.readouterr()
-    alarm = [line for line in (said.out + said.err).splitlines() if "can't be composed" in line]
-    assert len(alarm) == 1
-    assert "critical" in alarm[0]
-    assert row["id"] in alarm[0]
+    [alarm] = [line for line in said.entries if "can't be composed" in line["event"]]
+    assert (alarm["log_level"], alarm["message"]) == ("critical", row["id"])
     again = home.fresh()
     home.turns(again)
     again.close()
