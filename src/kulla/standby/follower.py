@@ -199,6 +199,8 @@ class Follower:
         self._look()
         if self._found.checkpoint is not None and not self._stuck:
             self._follow(self._found, self._found.checkpoint)
+        if self.position > before:
+            self._ask_keys_s = 0.0  # what is new may name keys: they are fetched at once
         brought = self._bring_keys()
         return self._stepped(moved=brought or self.position > before)
 
