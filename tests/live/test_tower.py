@@ -205,3 +205,19 @@ def test_a_home_that_was_wiped_with_an_embassy_is_rebuilt_elsewhere(
         assert len(new.policy().logs) == 2
     finally:
         site.end()
+
+
+def test_what_dies_while_a_country_is_founded_is_started_again(tmp_path: Path) -> None:
+    with running_demo(tmp_path, accounts=False, days=1) as (plan, tower):
+        [scribe] = [child for child in tower.minder.children if child.spec.name == "scribe"]
+
+        def work() -> None:
+            assert scribe.pid is not None
+            os.kill(scribe.pid, signal.SIGKILL)
+            end_s = time.monotonic() + 60
+            while scribe.starts < 2 or not HomeEdge(plan.home).witnessing().quorum:
+                assert time.monotonic() < end_s, "nobody started the scribe again"
+                time.sleep(0.1)
+
+        tower.mind_while(work)
+        assert scribe.starts == 2

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
+from rich.status import Status
 
 
 @click.command()
@@ -90,6 +92,10 @@ def init(
     click.echo(f"On paper too: kulla kit print {kit} PAGES")
 
 
+def _tell(status: Status, what: str) -> None:
+    status.update(f"demo country: {what}")
+
+
 @click.command()
 @click.argument("home", required=False, type=click.Path(file_okay=False, path_type=Path))
 @click.option(
@@ -128,7 +134,8 @@ def up(home: Path | None, demo: Path | None, port: int, embassy_port: int, moved
         with console.status("starting") as status:
             url = tower.start(say=lambda what: status.update(f"starting: {what}"))
             if plan:
-                found_demo(plan, lambda what: status.update(f"demo country: {what}"))
+                tell = partial(_tell, status)
+                tower.mind_while(partial(found_demo, plan, tell))
         click.echo(f"Kulla serves at {url.replace('127.0.0.1', 'localhost')}")
         click.echo("Stop it with Ctrl-C; nothing that was confirmed is lost, however it stops.")
     except BaseException:

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -192,9 +192,11 @@ class Minder:
             child.wait_ready()
         return made
 
-    def run(self, watch: Sequence[Child] | None = None) -> None:
-        """Mind the children until `stop`."""
-        while not self._stopped.wait(_TICK_S):
+    def run(
+        self, watch: Sequence[Child] | None = None, until: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Mind the children until `stop`, or until `until` says so."""
+        while not until() and not self._stopped.wait(_TICK_S):
             for child in watch or self.children:
                 child.mind()
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,6 +154,25 @@ class Tower:
 
     def _run(self, *specs: ChildSpec) -> Sequence[Child]:
         return self.minder.start(*map(self._change, specs))
+
+    def mind_while(self, work: Callable[[], None]) -> None:
+        """Do `work` in a thread, and start again what dies meanwhile. Raises what `work` raises.
+
+        Processes end with the thread that started them, so it is the work that goes beside.
+        """
+        done: Future[None] = Future()
+
+        def run() -> None:
+            try:
+                work()
+            except BaseException as error:
+                done.set_exception(error)
+            else:
+                done.set_result(None)
+
+        threading.Thread(target=run, name="work", daemon=True).start()
+        self.minder.run(until=done.done)
+        done.result()
 
     def mind(self) -> None:
         """Mind the processes until SIGTERM or Ctrl-C, then stop them."""

@@ -58,7 +58,6 @@ from kulla.tower.takeover.rebuilding import KeysBrought, bring_keys, rebuild_fil
 from kulla.tower.takeover.settled import settled_once
 
 Progress = Callable[[str, int, int], None]
-EMBASSY_TIMEOUT_S = 10.0
 
 log = structlog.get_logger()
 
