@@ -214,8 +214,8 @@ def test_what_dies_while_a_country_is_founded_is_started_again(tmp_path: Path) -
         def work() -> None:
             assert scribe.pid is not None
             os.kill(scribe.pid, signal.SIGKILL)
-            end_s = time.monotonic() + 60
-            while scribe.starts < 2 or not HomeEdge(plan.home).witnessing().quorum:
+            edge, end_s = HomeEdge(plan.home), time.monotonic() + 60
+            while scribe.starts < 2 or not edge.witnessing().quorum:
                 assert time.monotonic() < end_s, "nobody started the scribe again"
                 time.sleep(0.1)
 
