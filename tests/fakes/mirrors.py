@@ -21,6 +21,7 @@ from kulla.embassy.errors import Unreachable
 from kulla.embassy.mirror import Identity, Mirror, Stores
 from kulla.embassy.pinned import pin_first
 from kulla.embassy.replies import Reply
+from kulla.embassy.routes import answer
 from kulla.journal.simulated import SimulatedTileStore
 
 
@@ -86,25 +87,11 @@ class MirrorInProcess:
         )
 
     def _answer(self, method: str, path: str, body: bytes) -> Reply:
-        mirror = self.mirror
-        if method == "POST":
-            return {
-                "/add-checkpoint": mirror.add_checkpoint,
-                "/add-entries": mirror.add_entries,
-                "/add-blobs": mirror.add_blobs,
-                "/fetch-blobs": mirror.fetch_blobs,
-                "/seal": mirror.seal,
-                "/policy": mirror.set_policy,
-            }[path](body)
-        if path == "/healthz":
-            health: Any = dict(mirror.health())
+        if method == "GET" and path == "/healthz":
+            health: Any = dict(self.mirror.health())
             for lie in self.lies.values():
                 health = lie(health)
             return Reply(200, json.dumps(health).encode(), "application/json")
-        if path.startswith("/policy"):
-            shown, version = self.shown_policy, path.partition("version=")[2]
-            return Reply(200, shown, "text/plain") if shown else mirror.pinned_policy(version)
-        log_hash, _, rest = path.removeprefix("/").partition("/")
-        if rest in ("succession", "filled"):
-            return mirror.succession(log_hash) if rest[0] == "s" else mirror.filled(log_hash)
-        return mirror.checkpoint(log_hash) if rest == "checkpoint" else mirror.tile(log_hash, rest)
+        if method == "GET" and path.startswith("/policy") and self.shown_policy:
+            return Reply(200, self.shown_policy, "text/plain")
+        return answer(self.mirror, method, path, body)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from kulla.drill.simulation import country
@@ -12,7 +11,8 @@ from kulla.drill.simulation.mortal import Died, Life, MortalStore
 from kulla.embassy.errors import BlobsFailed, MirrorBroken, SettingsInvalid
 from kulla.embassy.mirror import Mirror, Stores
 from kulla.embassy.quota import Limits
-from kulla.embassy.replies import JSON, Reply
+from kulla.embassy.replies import Reply
+from kulla.embassy.routes import answer
 from kulla.embassy.simulated import SimulatedBlobs
 from kulla.journal.errors import StoreConflict, StoreFailed
 from kulla.journal.policy_file import PolicyFile, parse_policy
@@ -161,22 +161,7 @@ class EmbassyNode:
     def _answer(self, mirror: Mirror, method: str, path: str, body: bytes) -> Reply | None:
         if path == "/add-entries":
             return self._upload(mirror, body)
-        if method == "POST":
-            return {
-                "/add-checkpoint": mirror.add_checkpoint,
-                "/add-blobs": mirror.add_blobs,
-                "/fetch-blobs": mirror.fetch_blobs,
-                "/seal": mirror.seal,
-                "/policy": mirror.set_policy,
-            }[path](body)
-        if path.startswith("/policy"):
-            return mirror.pinned_policy(path.partition("?version=")[2])
-        if path == "/healthz":
-            return Reply(200, json.dumps(mirror.health()).encode(), JSON)
-        log_hash, _, rest = path.removeprefix("/").partition("/")
-        if rest == "succession":
-            return mirror.succession(log_hash)
-        return mirror.checkpoint(log_hash) if rest == "checkpoint" else mirror.tile(log_hash, rest)
+        return answer(mirror, method, path, body)
 
     def _upload(self, mirror: Mirror, body: bytes) -> Reply | None:
         """The body comes in pieces; between two of them the world may go on, or the line break."""

@@ -7,7 +7,6 @@ embassies before the next one begins. Keys come from the simulated country; they
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -19,7 +18,7 @@ from kulla.embassy.client import EmbassyClient
 from kulla.embassy.mirror import Mirror, Stores
 from kulla.embassy.pinned import pin_first
 from kulla.embassy.quota import Limits
-from kulla.embassy.replies import JSON, Reply
+from kulla.embassy.routes import answer
 from kulla.embassy.simulated import SimulatedBlobs
 from kulla.journal.entries import Sealer
 from kulla.journal.epochs import EPOCH_OPENED, epoch_opened_data, parse_succession
@@ -92,29 +91,11 @@ class EmbassyHere:
     def ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Replied:
         """See embassy.client.Transport."""
         del headers  # everybody here may read
-        reply = self._reply(method, path, body)
+        reply = answer(self.mirror, method, path, body)
         return Replied(reply.status, reply.media_type, reply.body)
 
     def close(self) -> None:
         """See Transport."""
-
-    def _reply(self, method: str, path: str, body: bytes) -> Reply:
-        mirror = self.mirror
-        if method == "POST":
-            return {
-                "/add-checkpoint": mirror.add_checkpoint,
-                "/add-entries": mirror.add_entries,
-                "/add-blobs": mirror.add_blobs,
-                "/fetch-blobs": mirror.fetch_blobs,
-                "/seal": mirror.seal,
-                "/policy": mirror.set_policy,
-            }[path](body)
-        if path == "/healthz":
-            return Reply(200, json.dumps(mirror.health()).encode(), JSON)
-        if path == "/policy":
-            return mirror.pinned_policy()
-        log_hash, _, rest = path.removeprefix("/").partition("/")
-        return mirror.checkpoint(log_hash) if rest == "checkpoint" else mirror.tile(log_hash, rest)
 
 
 class CountryHere:
