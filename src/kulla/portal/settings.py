@@ -22,6 +22,7 @@ INSTALLED_APPS = [
     "kulla.services.citizens",
     "kulla.services.messages",
     "kulla.services.appointments",
+    "kulla.services.enrolment",
 ]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

@@ -25,6 +25,7 @@ from kulla.portal.sign_in import pages as sign_in
 
 urlpatterns = [
     path("appointments/", include("kulla.services.appointments.urls")),
+    path("enrolment/", include("kulla.services.enrolment.urls")),
     path("api/", include("kulla.portal.api")),
     path("", front.front, name="home"),
     path("empty", pages.empty, name="empty"),

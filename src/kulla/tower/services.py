@@ -11,10 +11,11 @@ from kulla.registers.own import OWN_TABLES
 from kulla.services.accounts.service import SERVICE as ACCOUNTS
 from kulla.services.appointments.service import SERVICE as APPOINTMENTS
 from kulla.services.citizens.service import SERVICE as CITIZENS
+from kulla.services.enrolment.service import SERVICE as ENROLMENT
 from kulla.services.messages.service import SERVICE as MESSAGES
 
 SERVICES: Mapping[str, Service] = {
-    service.name: service for service in (ACCOUNTS, APPOINTMENTS, CITIZENS, MESSAGES)
+    service.name: service for service in (ACCOUNTS, APPOINTMENTS, CITIZENS, ENROLMENT, MESSAGES)
 }
 
 

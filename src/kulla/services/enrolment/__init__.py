@@ -1,0 +1,1 @@
+"""School enrolment: a national round from its rules to the class lists, which parents can check."""

@@ -1,0 +1,101 @@
+"""The acts of enrolment: names, versions and shapes of their data (all version 1).
+
+`round`, `school`, `programme`, `pool`, `grade` are ids that the ministry chose (small letters,
+digits, hyphens; a programme's is unique in its round); `child` and other subjects are 32 hex
+digits; instants are UTC epoch seconds (`_s`); `zone` is the IANA name of the round's zone. What is
+`sealed` is sealed under the child's key. `application` is '<round>-<child>': one child has one.
+
+The ministry prepares a round (room `rounds`):
+
+round_prepared       round, title, school_year, zone, opens_s, closes_s, results_s, answer_by_s,
+                     parent ('' or the main round that this complementary one follows)
+rules_set            round, version (from 1), rules text: canonical JSON of policy.rules.Rules
+school_entered       school, name, town, county, address
+programme_set        round, programme, school, grade, name, pools [[pool, seats]...] in the order in
+                     which they are tried; 'open' is the pool for everybody
+programme_removed    round, programme
+round_published      round, rules_version; rules and seats stand from here on
+round_moved          round, opens_s, closes_s, results_s, answer_by_s, why text: later only
+round_closed         round, count, root (32): Merkle root (RFC 9162) over the commitments of all
+                     filed applications in the order of their bytes
+round_ended          round
+
+Families apply, by themselves or at a counter (room `applications`):
+
+child_entered        child, facts (sealed JSON: born, day; address; area, the catchment id),
+                     source 'register' | 'counter'
+applied              application, round, child, grade, choices [programme...] best first,
+                     together bool (with the siblings who are named in the facts),
+                     facts (sealed JSON of policy.rules.Facts: claims, siblings, area),
+                     salt_sealed, commitment (32): SHA-256(salt || canonical CBOR of grade,
+                     choices, together, facts), by 'guardian' | 'counter', change number from 1
+withdrawn            application, round, child
+document_added       application, document (32 hex), kind, name (sealed), media_type, size bytes,
+                     blob (32): the sealed file's name; the entry names it too
+document_removed     application, document
+claim_decided        application, claim (number), verdict 'confirmed' | 'refused', reason (sealed)
+
+The lottery (room `lottery`):
+
+secret_committed     round, embassy (key id text), commitment (32), escrow (32): blob with the
+                     secret, sealed so that only custodians together open it, statement bytes:
+                     what the embassy signed
+seed_drawn           round, size, root (32): the closed list's cosigned checkpoint; secrets
+                     [[embassy, secret (32), 'embassy' | 'custodians']...], beacon bytes or b'',
+                     seed (32)
+
+Results (room `results`):
+
+results_posted       round, part, parts, rows [[child, programme or '', pool or '', choice]...]
+                     (choice from 1, 0: none), places [[programme, child, order]...]
+allocated            round, public (32), audit (32): SHA-256 of the two transcripts, placed, count
+offers_opened        round: families see their results
+offer_answered       round, child, answer 'accepted' | 'waiting' | 'declined'
+offer_lapsed         round, children [child...]
+place_offered        round, child, programme, pool, from_programme or '', answer_by_s: a waiting
+                     list moved
+list_left            round, child, programmes [...]
+late_placed          round, child, programme, pool, order: a late arrival at the end of the lists
+appealed             round, child, appeal (32 hex), text (sealed)
+appeal_decided       round, child, appeal, verdict 'granted' | 'rejected', reason (sealed),
+                     programme or '': a seat beyond capacity where the decision gives one
+
+Shapes live for decades: a change makes a new version and an upcaster in `service.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+SERVICE_NAME: Final = "enrolment"
+
+ROUND_PREPARED: Final = "round_prepared"
+RULES_SET: Final = "rules_set"
+SCHOOL_ENTERED: Final = "school_entered"
+PROGRAMME_SET: Final = "programme_set"
+PROGRAMME_REMOVED: Final = "programme_removed"
+ROUND_PUBLISHED: Final = "round_published"
+ROUND_MOVED: Final = "round_moved"
+ROUND_CLOSED: Final = "round_closed"
+ROUND_ENDED: Final = "round_ended"
+
+CHILD_ENTERED: Final = "child_entered"
+APPLIED: Final = "applied"
+WITHDRAWN: Final = "withdrawn"
+DOCUMENT_ADDED: Final = "document_added"
+DOCUMENT_REMOVED: Final = "document_removed"
+CLAIM_DECIDED: Final = "claim_decided"
+
+SECRET_COMMITTED: Final = "secret_committed"  # noqa: S105 - the name of an act
+SEED_DRAWN: Final = "seed_drawn"
+
+RESULTS_POSTED: Final = "results_posted"
+ALLOCATED: Final = "allocated"
+OFFERS_OPENED: Final = "offers_opened"
+OFFER_ANSWERED: Final = "offer_answered"
+OFFER_LAPSED: Final = "offer_lapsed"
+PLACE_OFFERED: Final = "place_offered"
+LIST_LEFT: Final = "list_left"
+LATE_PLACED: Final = "late_placed"
+APPEALED: Final = "appealed"
+APPEAL_DECIDED: Final = "appeal_decided"

@@ -1,0 +1,1 @@
+"""Families apply for their children, by themselves or at a counter."""

@@ -1,0 +1,1 @@
+"""A lottery that nobody could choose: commitments, reveals, and the seed."""

@@ -1,0 +1,1 @@
+"""The allocation itself, pure and fast: rules, market, lottery order, assignment, transcripts."""

@@ -1,0 +1,1 @@
+"""What a round came to: results, answers, waiting lists, late arrivals, appeals, class lists."""

@@ -1,0 +1,1 @@
+"""The ministry prepares a round: its days, rules, schools, programmes and seats."""

@@ -1,0 +1,9 @@
+"""Addresses of the room `rounds`, below /enrolment/."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from django.urls import URLPattern
+
+PATTERNS: Final[list[URLPattern]] = []
