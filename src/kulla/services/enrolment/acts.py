@@ -46,19 +46,25 @@ seed_drawn           round, size, root (32): the closed list's cosigned checkpoi
 
 Results (room `results`):
 
+allocation_asked     round: the ministry wants it allocated; the post's job does it
 results_posted       round, part, parts, rows [[child, programme or '', pool or '', choice]...]
-                     (choice from 1, 0: none), places [[programme, child, order]...]
-allocated            round, public (32), audit (32): SHA-256 of the two transcripts, placed, count
+                     (choice from 1, 0: none; a pool for a private priority is told as 'open'),
+                     places [[programme, child, order, choice]...]
+allocated            round, public (32), audit (32): SHA-256 of the two transcripts, placed, count,
+                     kept [[programme, seats]...]: reserved seats that stay free for their pool
 offers_opened        round: families see their results
-offer_answered       round, child, answer 'accepted' | 'waiting' | 'declined'
-offer_lapsed         round, children [child...]
-place_offered        round, child, programme, pool, from_programme or '', answer_by_s: a waiting
-                     list moved
+offer_answered       round, child, answer 'accepted' | 'waiting' | 'declined', programme,
+                     left [programme...]: the waiting lists that the answer leaves
+offer_lapsed         round, rows [[child, programme]...], left [[programme, child]...]
+place_offered        round, child, programme, pool, choice, from_programme or '', answer_by_s,
+                     left [programme...]: a waiting list moved
 list_left            round, child, programmes [...]
-late_placed          round, child, programme, pool, order: a late arrival at the end of the lists
+late_placed          round, child, programme, order, choice: a late arrival at the end of the lists
 appealed             round, child, appeal (32 hex), text (sealed)
 appeal_decided       round, child, appeal, verdict 'granted' | 'rejected', reason (sealed),
-                     programme or '': a seat beyond capacity where the decision gives one
+                     programme or '': a seat beyond capacity where the decision gives one, then with
+                     choice, from_programme, answer_by_s, left as in place_offered
+audit_opened         round, reason text: a clerk takes the auditor's transcript
 
 Shapes live for decades: a change makes a new version and an upcaster in `service.py`.
 """
@@ -89,6 +95,7 @@ CLAIM_DECIDED: Final = "claim_decided"
 SECRET_COMMITTED: Final = "secret_committed"  # noqa: S105 - the name of an act
 SEED_DRAWN: Final = "seed_drawn"
 
+ALLOCATION_ASKED: Final = "allocation_asked"
 RESULTS_POSTED: Final = "results_posted"
 ALLOCATED: Final = "allocated"
 OFFERS_OPENED: Final = "offers_opened"
@@ -99,3 +106,4 @@ LIST_LEFT: Final = "list_left"
 LATE_PLACED: Final = "late_placed"
 APPEALED: Final = "appealed"
 APPEAL_DECIDED: Final = "appeal_decided"
+AUDIT_OPENED: Final = "audit_opened"
