@@ -57,7 +57,8 @@ offer_answered       round, child, answer 'accepted' | 'waiting' | 'declined', p
                      left [programme...]: the waiting lists that the answer leaves
 offer_lapsed         round, rows [[child, programme]...], left [[programme, child]...]
 place_offered        round, child, programme, pool, choice, from_programme or '', answer_by_s,
-                     left [programme...]: a waiting list moved
+                     left [programme...], state 'open' | 'waiting' | 'accepted' (who kept a seat
+                     while waiting has said yes before): a waiting list moved
 list_left            round, child, programmes [...]
 late_placed          round, child, programme, order, choice: a late arrival at the end of the lists
 appealed             round, child, appeal (32 hex), text (sealed)
