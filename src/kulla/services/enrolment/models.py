@@ -16,8 +16,9 @@ from kulla.services.enrolment import tables
 class Round(models.Model):
     """A round of enrolment: its days, its rules' version, and how far it is.
 
-    `parent` is '' for a main round, else the round whose free seats it gives away. `list_root` and `list_count` are set when it closes, `seed` when the lottery is drawn, the two
-    transcripts' SHA-256 when it is allocated; all are NULL before.
+    `parent` is '' for a main round, else the round whose free seats it gives away. `list_root` and
+    `list_count` are set when it closes, `seed` when the lottery is drawn, the two transcripts'
+    SHA-256 when it is allocated; all are NULL before.
     """
 
     id: models.CharField[str, str] = models.CharField(max_length=32, primary_key=True)
@@ -168,6 +169,32 @@ class Application(models.Model):
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["round", "state"], name="enrol_application_state"),
             models.Index(fields=["child"], name="enrol_application_child"),
+        ]
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class Change(models.Model):
+    """What was done to an application, for its history. The id is '<application>-<position>'.
+
+    `what` is an act's name; `detail` a document's kind, a claim's number, or ''.
+    """
+
+    id: models.CharField[str, str] = models.CharField(max_length=80, primary_key=True)
+    application: models.CharField[str, str] = models.CharField(max_length=65)
+    what: models.CharField[str, str] = models.CharField(max_length=20)
+    detail: models.CharField[str, str] = models.CharField(max_length=16)
+    by: models.CharField[str, str] = models.CharField(max_length=10)
+    actor: models.CharField[str, str] = models.CharField(max_length=32)
+    at_ms: models.BigIntegerField[int, int] = models.BigIntegerField()
+    position: models.BigIntegerField[int, int] = models.BigIntegerField()
+
+    class Meta:
+        managed = False
+        db_table = tables.CHANGE
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["application"], name="enrol_change_application"),
         ]
 
     def __str__(self) -> str:
