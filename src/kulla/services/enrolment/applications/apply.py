@@ -40,7 +40,8 @@ def applied(rows: RowsByKey, act: Act) -> None:
     key = data["application"]
     old = rows.get(tables.APPLICATION, key)
     changes = 0 if old is None else old["changes"]
-    if data["change"] != int(str(changes)) + 1:
+    assert isinstance(changes, int)
+    if data["change"] != changes + 1:
         raise _unfit(act, f"change {data['change']} does not follow {changes}")
     for number in data.get("undecided", ()):
         rows.drop(tables.CLAIM, f"{key}-{number}")

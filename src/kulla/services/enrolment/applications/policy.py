@@ -139,10 +139,9 @@ def withdraw(asked: Asked, known: Known) -> Decision:
     fields = wishes.Fields(asked.data)
     child, round_id = _child(asked, fields), fields.id("round")
     fields.end()
-    row = _filed(known, round_id, child)
-    refused = _unopen(asked, known, round_id)
-    if refused is not None or isinstance(row, Refusal):
-        return refused or row
+    row = _changeable(asked, known, round_id, child)
+    if isinstance(row, Refusal):
+        return row
     data: dict[str, Value] = {
         "application": row["id"],
         "round": round_id,
@@ -162,10 +161,9 @@ def add_document(asked: Asked, known: Known) -> Decision:
     fields = wishes.Fields(asked.data)
     child, round_id = _child(asked, fields), fields.id("round")
     wish = wishes.document_wish(fields)
-    row = _filed(known, round_id, child)
-    refused = _unopen(asked, known, round_id)
-    if refused is not None or isinstance(row, Refusal):
-        return refused or row
+    row = _changeable(asked, known, round_id, child)
+    if isinstance(row, Refusal):
+        return row
     if len(known.documents) >= DOCUMENTS_MAX:
         return Refusal("too-many-documents", {"max": DOCUMENTS_MAX})
     if any(document["blob"] == wish.blob for document in known.documents):
@@ -189,10 +187,9 @@ def remove_document(asked: Asked, known: Known) -> Decision:
     child, round_id = _child(asked, fields), fields.id("round")
     document = fields.hex_id("document")
     fields.end()
-    row = _filed(known, round_id, child)
-    refused = _unopen(asked, known, round_id)
-    if refused is not None or isinstance(row, Refusal):
-        return refused or row
+    row = _changeable(asked, known, round_id, child)
+    if isinstance(row, Refusal):
+        return row
     if all(each["id"] != document for each in known.documents):
         return Refusal("document-unknown", {"document": document})
     data: dict[str, Value] = {"application": row["id"], "document": document}
@@ -283,6 +280,11 @@ def _unfit(wish: wishes.ApplyWish, known: Known, child: str) -> Refusal | None:
     if wish.change != changes + 1:
         return Refusal("changed-meanwhile", {"change": changes})
     return None
+
+
+def _changeable(asked: Asked, known: Known, round_id: str, child: str) -> Row | Refusal:
+    """The application that stands and may be changed at this instant, or why not."""
+    return _unopen(asked, known, round_id) or _filed(known, round_id, child)
 
 
 def _filed(known: Known, round_id: str, child: str) -> Row | Refusal:
