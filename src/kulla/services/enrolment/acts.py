@@ -23,13 +23,15 @@ round_ended          round
 Families apply, by themselves or at a counter (room `applications`):
 
 child_entered        child, facts (sealed JSON: born, day; address; area, the catchment id),
-                     source 'register' | 'counter'
+                     source 'register' | 'counter', document: which one the counter saw, or ''
 applied              application, round, child, grade, choices [programme...] best first,
                      together bool (with the siblings who are named in the facts),
                      facts (sealed JSON of policy.rules.Facts: claims, siblings, area),
                      salt_sealed, commitment (32): SHA-256(salt || canonical CBOR of grade,
                      choices, together, facts), by 'guardian' | 'counter', change number from 1
-withdrawn            application, round, child
+                     (a withdrawal counts too), undecided [claim number...]: decisions on them
+                     fall, since the claim is another now
+withdrawn            application, round, child, by, change
 document_added       application, document (32 hex), kind, name (sealed), media_type, size bytes,
                      blob (32): the sealed file's name; the entry names it too
 document_removed     application, document

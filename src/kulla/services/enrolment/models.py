@@ -206,6 +206,32 @@ class Application(models.Model):
         return self.id
 
 
+class Change(models.Model):
+    """What was done to an application, for its history. The id is '<application>-<position>'.
+
+    `what` is an act's name; `detail` a document's kind, a claim's number, or ''.
+    """
+
+    id: models.CharField[str, str] = models.CharField(max_length=80, primary_key=True)
+    application: models.CharField[str, str] = models.CharField(max_length=65)
+    what: models.CharField[str, str] = models.CharField(max_length=20)
+    detail: models.CharField[str, str] = models.CharField(max_length=16)
+    by: models.CharField[str, str] = models.CharField(max_length=10)
+    actor: models.CharField[str, str] = models.CharField(max_length=32)
+    at_ms: models.BigIntegerField[int, int] = models.BigIntegerField()
+    position: models.BigIntegerField[int, int] = models.BigIntegerField()
+
+    class Meta:
+        managed = False
+        db_table = tables.CHANGE
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["application"], name="enrol_change_application"),
+        ]
+
+    def __str__(self) -> str:
+        return self.id
+
+
 class Claim(models.Model):
     """A clerk's decision on one claim of an application. The id is '<application>-<number>'.
 

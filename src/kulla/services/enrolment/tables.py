@@ -11,6 +11,7 @@ SCHOOL: Final = "enrolment_school"
 PROGRAMME: Final = "enrolment_programme"
 CHILD: Final = "enrolment_child"
 APPLICATION: Final = "enrolment_application"
+CHANGE: Final = "enrolment_change"
 CLAIM: Final = "enrolment_claim"
 DOCUMENT: Final = "enrolment_document"
 SECRET: Final = "enrolment_secret"  # noqa: S105 - the name of a table
