@@ -50,7 +50,8 @@ Results (room `results`):
 
 allocation_asked     round: the ministry wants it allocated; the post's job does it
 results_posted       round, part, parts, rows [[child, programme or '', pool or '', choice]...]
-                     (choice from 1, 0: none; a pool for a private priority is told as 'open'),
+                     (choice from 1 in the order in which they were tried, in which the siblings'
+                     rule may move one up; 0: none; a pool for a private priority is 'open'),
                      places [[programme, child, order, choice]...]
 allocated            round, public (32), audit (32): SHA-256 of the two transcripts, placed, count,
                      kept [[programme, seats]...]: reserved seats that stay free for their pool

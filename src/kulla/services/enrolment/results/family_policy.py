@@ -30,6 +30,7 @@ from kulla.services.enrolment.results.known import (
     FAMILIES,
     HOLDING,
     ChildKnown,
+    answer_until_s,
     for_roles,
     in_list,
     number_in,
@@ -47,8 +48,8 @@ def answer_offer(asked: Asked, known: ChildKnown) -> Decision:
     """A family answers its offer. Data: round, answer; at a counter also child.
 
     'accepted' leaves all waiting lists; 'waiting' keeps the seat and the places in lists;
-    'declined' gives the seat to the next child and keeps the places. Until the deadline an answer
-    can be changed; a seat can be given up until the round ends.
+    'declined' gives the seat to the next child and keeps the places. After the deadline no first
+    answer counts; a seat can be given up until the round ends.
     """
     fields = wishes.Fields(asked.data)
     key, answer, child = fields.id("round"), fields.one_of("answer", ANSWERS), whom(asked, fields)
@@ -62,8 +63,14 @@ def answer_offer(asked: Asked, known: ChildKnown) -> Decision:
         return Refusal("no-offer", {"child": child, "state": result["state"]})
     if result["state"] == answer:
         return Refusal("same-answer", {"answer": answer})
-    if answer != tables.DECLINED and _is_late(asked, result):
-        return Refusal("deadline-passed", {"answer_by_s": result["answer_by_s"]})
+    assert known.round is not None
+    until_s = answer_until_s(known.round, result)
+    if (
+        answer != tables.DECLINED
+        and result["state"] == tables.OPEN
+        and asked.at_ms > until_s * 1000
+    ):
+        return Refusal("deadline-passed", {"answer_by_s": until_s})
     if answer == tables.WAITING and not waiting:
         return Refusal("no-list", {"child": child})
     data: dict[str, Value] = {
@@ -74,11 +81,6 @@ def answer_offer(asked: Asked, known: ChildKnown) -> Decision:
         "left": programmes_of(waiting) if answer == tables.ACCEPTED else [],
     }
     return (NewAct(acts.OFFER_ANSWERED, data),)
-
-
-def _is_late(asked: Asked, result: Row) -> bool:
-    """Whether an unanswered offer's time is over; an answer that was given may still be changed."""
-    return result["state"] == tables.OPEN and asked.at_ms > number_in(result, "answer_by_s") * 1000
 
 
 @for_roles(*FAMILIES)

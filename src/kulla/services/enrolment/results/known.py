@@ -144,6 +144,11 @@ def wrong_state(round_row: Row | None, key: str, *states: str) -> Refusal | None
     return None
 
 
+def answer_until_s(round_row: Row, result: Row) -> int:
+    """Until when an offer is answered: the result's instant, or the round's if it moved later."""
+    return max(number_in(result, "answer_by_s"), number_in(round_row, "answer_by_s"))
+
+
 def number_in(row: Row, column: str) -> int:
     """A cell that is a number."""
     value = row[column]

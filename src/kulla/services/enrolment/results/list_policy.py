@@ -26,6 +26,7 @@ from kulla.services.enrolment.results.known import (
     LapseKnown,
     LateKnown,
     ListKnown,
+    answer_until_s,
     for_allocator,
     for_roles,
     free_seats,
@@ -105,13 +106,14 @@ def lapse_offers(asked: Asked, known: LapseKnown) -> Decision:
     wrong = wrong_state(known.round, key, tables.OFFERED)
     if wrong is not None:
         return wrong
+    assert known.round is not None
     rows: list[Value] = []
     left: list[Value] = []
     for child in children:
         result = known.results.get(child)
         if result is None or result["state"] != tables.OPEN:
             continue
-        if asked.at_ms > number_in(result, "answer_by_s") * 1000:
+        if asked.at_ms > answer_until_s(known.round, result) * 1000:
             rows.append([child, result["programme"]])
             waiting = programmes_of(in_list(known.places_of.get(child, ())))
             left += [[programme, child] for programme in waiting]

@@ -27,6 +27,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from kulla.kernel.canonical import Value
+from kulla.kernel.rows import Row
 from kulla.kernel.service import Asked, Decision, NewAct, Refusal
 from kulla.services.enrolment import acts, tables
 from kulla.services.enrolment.results import wishes
@@ -102,7 +103,7 @@ def _unfounded(rows: Sequence[wishes.ResultWish], known: PostKnown) -> Refusal |
             return Refusal("application-unknown", {"child": one.child})
         if one.child in known.results:
             return Refusal("posted-already", {"child": one.child})
-        if one.programme and not _is_choice(choices_of(application), one.programme, one.choice):
+        if one.programme and not _is_choice(application, one.programme, one.choice):
             return Refusal("not-a-choice", {"child": one.child, "programme": one.programme})
     return None
 
@@ -117,16 +118,17 @@ def _out_of_place(
         result = given.get(place.child)
         if result is None:
             return Refusal("not-a-choice", about)
-        choices = choices_of(known.applications[place.child])
-        if not _is_choice(choices, place.programme, place.choice):
+        if not _is_choice(known.applications[place.child], place.programme, place.choice):
             return Refusal("not-a-choice", about)
         if result.choice and place.choice >= result.choice:
             return Refusal("not-a-choice", about)
     return None
 
 
-def _is_choice(choices: Sequence[str], programme: str, choice: int) -> bool:
-    return choice <= len(choices) and choices[choice - 1] == programme
+def _is_choice(application: Row, programme: str, choice: int) -> bool:
+    """Whether the family asked for it; `choice` counts in the order in which it was tried."""
+    choices = choices_of(application)
+    return choice <= len(choices) and programme in choices
 
 
 def _too_many(rows: Sequence[wishes.ResultWish], known: PostKnown) -> Refusal | None:
