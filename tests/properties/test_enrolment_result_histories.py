@@ -1,5 +1,6 @@
-"""Whatever families, counters and the job do after an allocation: no seat is given twice, lists keep
-their order, everybody who waits is counted, and a replay gives the same registers.
+"""Whatever families, counters and the job do after an allocation.
+
+No seat is given twice, lists keep their order, who waits is counted, a replay gives the same rows.
 """
 
 from __future__ import annotations
