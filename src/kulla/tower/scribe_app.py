@@ -188,7 +188,7 @@ def _process(parts: _Parts, witnesses: Witnesses, blobs: KeeperBlobs) -> ScribeP
     older = _old_shelves(home, policy, parts.epochs, parts.base, parts.keys)
     return ScribeProcess(
         scribe,
-        ReceiptDesk([*older, now]),
+        ReceiptDesk([*older, now], _is_public),
         home.run_folder(),
         parts.clock,
         witnesses.is_quorum,
@@ -196,6 +196,11 @@ def _process(parts: _Parts, witnesses: Witnesses, blobs: KeeperBlobs) -> ScribeP
         outdated=lambda: home.policy_state() != watched,
         on_sealed=SealsSeen(policy).note,
     )
+
+
+def _is_public(service: str, act: str) -> bool:
+    found = SERVICES[service].acts.get(act) if service in SERVICES else None
+    return found is not None and found.public
 
 
 def _run(
