@@ -16,8 +16,9 @@ from kulla.services.enrolment import tables
 class Round(models.Model):
     """A round of enrolment: its days, its rules' version, and how far it is.
 
-    `parent` is '' for a main round, else the round whose free seats it gives away. `list_root` and `list_count` are set when it closes, `seed` when the lottery is drawn, the two
-    transcripts' SHA-256 when it is allocated; all are NULL before.
+    `parent` is '' for a main round, else the round whose free seats it gives away. `list_root` and
+    `list_count` are set when it closes, `seed` when the lottery is drawn, the two transcripts'
+    SHA-256 when it is allocated; all are NULL before.
     """
 
     id: models.CharField[str, str] = models.CharField(max_length=32, primary_key=True)
@@ -67,6 +68,37 @@ class RuleSet(models.Model):
         db_table = tables.RULES
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["round"], name="enrol_rules_round"),
+        ]
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class Move(models.Model):
+    """A published round's days moved to later: what they were, what they are, and why.
+
+    The id is '<round>-<position>', the position in twelve digits.
+    """
+
+    id: models.CharField[str, str] = models.CharField(max_length=45, primary_key=True)
+    round: models.CharField[str, str] = models.CharField(max_length=32)
+    why: models.TextField[str, str] = models.TextField()
+    was_opens_s: models.BigIntegerField[int, int] = models.BigIntegerField()
+    was_closes_s: models.BigIntegerField[int, int] = models.BigIntegerField()
+    was_results_s: models.BigIntegerField[int, int] = models.BigIntegerField()
+    was_answer_by_s: models.BigIntegerField[int, int] = models.BigIntegerField()
+    opens_s: models.BigIntegerField[int, int] = models.BigIntegerField()
+    closes_s: models.BigIntegerField[int, int] = models.BigIntegerField()
+    results_s: models.BigIntegerField[int, int] = models.BigIntegerField()
+    answer_by_s: models.BigIntegerField[int, int] = models.BigIntegerField()
+    moved_ms: models.BigIntegerField[int, int] = models.BigIntegerField()
+    position: models.BigIntegerField[int, int] = models.BigIntegerField()
+
+    class Meta:
+        managed = False
+        db_table = tables.MOVE
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["round"], name="enrol_move_round"),
         ]
 
     def __str__(self) -> str:

@@ -6,6 +6,7 @@ from typing import Final
 
 ROUND: Final = "enrolment_round"
 RULES: Final = "enrolment_rules"
+MOVE: Final = "enrolment_move"
 SCHOOL: Final = "enrolment_school"
 PROGRAMME: Final = "enrolment_programme"
 CHILD: Final = "enrolment_child"
