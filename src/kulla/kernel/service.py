@@ -166,6 +166,7 @@ class ActType:
     `noted`: whether registers.parties keeps whose act it was; not where the service's rows do.
     `repeats`: whether its command can come again and must get the same answer; not where nobody
     commanded it.
+    `public`: whether anybody may have its receipt, since nothing in it is about a person.
     """
 
     apply: Callable[[RowsByKey, Act], None]
@@ -175,6 +176,7 @@ class ActType:
     )
     noted: bool = True
     repeats: bool = True
+    public: bool = False
 
 
 @dataclass(frozen=True, slots=True)

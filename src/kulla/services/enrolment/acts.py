@@ -39,12 +39,13 @@ claim_decided        application, claim (number), verdict 'confirmed' | 'refused
 
 The lottery (room `lottery`):
 
-secret_committed     round, embassy (key id text), commitment (32), escrow (32): blob with the
-                     secret, sealed so that only custodians together open it, statement bytes:
-                     what the embassy signed
-seed_drawn           round, size, root (32): the closed list's cosigned checkpoint; secrets
-                     [[embassy, secret (32), 'embassy' | 'custodians']...], beacon bytes or b'',
-                     seed (32)
+secret_committed     round, embassy (its statement key's text), commitment (32), escrow bytes: the
+                     deal (kernel.escrow), which custodians together open, statement bytes: the
+                     note that the embassy signed (journal.lottery)
+seed_drawn           round, closed: the position of round_closed, size, root (32): the cosigned
+                     checkpoint that covers it; secrets [[embassy, secret (32), 'embassy' |
+                     'custodians', evidence bytes]...]: the embassy's signed reveal, or canonical
+                     [[share, opened (32), proof (64)]...]; beacon b'', seed (32)
 
 Results (room `results`):
 

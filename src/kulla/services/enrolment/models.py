@@ -285,10 +285,11 @@ class Document(models.Model):
 class Secret(models.Model):
     """What an embassy committed to for a round's lottery. The id is '<round>-<embassy>'.
 
-    `secret` is NULL until the seed is drawn; `told_by` says who opened it, '' before.
+    `embassy` is its statement key's text, `escrow` the deal. `secret` and `evidence` (what proves
+    it) are NULL until the seed is drawn; `told_by` says who opened it, '' before.
     """
 
-    id: models.CharField[str, str] = models.CharField(max_length=120, primary_key=True)
+    id: models.CharField[str, str] = models.CharField(max_length=1200, primary_key=True)
     round: models.CharField[str, str] = models.CharField(max_length=32)
     embassy: models.TextField[str, str] = models.TextField()
     commitment: models.BinaryField[bytes, bytes] = models.BinaryField()
@@ -296,6 +297,7 @@ class Secret(models.Model):
     statement: models.BinaryField[bytes, bytes] = models.BinaryField()
     secret: models.BinaryField[bytes | None, bytes | None] = models.BinaryField(null=True)
     told_by: models.CharField[str, str] = models.CharField(max_length=10)
+    evidence: models.BinaryField[bytes | None, bytes | None] = models.BinaryField(null=True)
     position: models.BigIntegerField[int, int] = models.BigIntegerField()
 
     class Meta:
@@ -307,6 +309,26 @@ class Secret(models.Model):
 
     def __str__(self) -> str:
         return self.id
+
+
+class Draw(models.Model):
+    """A round's lottery, drawn: by which act its list was closed, and the checkpoint over that."""
+
+    round: models.CharField[str, str] = models.CharField(max_length=32, primary_key=True)
+    closed: models.BigIntegerField[int, int] = models.BigIntegerField()
+    size: models.BigIntegerField[int, int] = models.BigIntegerField()
+    root: models.BinaryField[bytes, bytes] = models.BinaryField()
+    seed: models.BinaryField[bytes, bytes] = models.BinaryField()
+    drawn_ms: models.BigIntegerField[int, int] = models.BigIntegerField()
+    position: models.BigIntegerField[int, int] = models.BigIntegerField()
+
+    class Meta:
+        managed = False
+        db_table = tables.DRAW
+        indexes: ClassVar[list[models.Index]] = []
+
+    def __str__(self) -> str:
+        return self.round
 
 
 class Result(models.Model):

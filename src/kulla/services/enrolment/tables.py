@@ -15,6 +15,7 @@ CHANGE: Final = "enrolment_change"
 CLAIM: Final = "enrolment_claim"
 DOCUMENT: Final = "enrolment_document"
 SECRET: Final = "enrolment_secret"  # noqa: S105 - the name of a table
+DRAW: Final = "enrolment_draw"
 RESULT: Final = "enrolment_result"
 PLACE: Final = "enrolment_place"
 APPEAL: Final = "enrolment_appeal"
