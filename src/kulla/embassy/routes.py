@@ -22,11 +22,15 @@ def answer(mirror: Mirror, method: str, path: str, body: bytes) -> Reply:
             "/fetch-blobs": mirror.fetch_blobs,
             "/seal": mirror.seal,
             "/policy": mirror.set_policy,
+            "/lottery/commit": lambda data: mirror.urn.commit(mirror, data),
+            "/lottery/reveal": lambda data: mirror.urn.reveal(mirror, data),
         }[path](body)
     if path == "/healthz":
         return Reply(200, json.dumps(mirror.health()).encode(), JSON)
     if path.startswith("/policy"):
         return mirror.pinned_policy(path.partition("?version=")[2])
+    if path.startswith("/lottery/"):
+        return mirror.urn.shown(path.removeprefix("/lottery/"))
     log_hash, _, rest = path.removeprefix("/").partition("/")
     of_log = {
         "checkpoint": mirror.checkpoint,
