@@ -9,7 +9,7 @@ from django.utils import translation
 
 from kulla.services.messages import policy
 from kulla.services.messages.words import Occasion, compose, compose_short
-from kulla.tower.post.due_letters import CONFIRM_WITHIN_MS, REMINDER_HOUR, reminder_ms
+from kulla.tower.post.appointments_letters import CONFIRM_WITHIN_MS, REMINDER_HOUR, reminder_ms
 from kulla.tower.services import register_tables
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "services" / "messages.md"
