@@ -7,6 +7,7 @@ has the same paths, with bounds, threads and readers' signatures around them.
 from __future__ import annotations
 
 import json
+from functools import partial
 
 from kulla.embassy.mirror import Mirror
 from kulla.embassy.replies import JSON, Reply
@@ -22,8 +23,8 @@ def answer(mirror: Mirror, method: str, path: str, body: bytes) -> Reply:
             "/fetch-blobs": mirror.fetch_blobs,
             "/seal": mirror.seal,
             "/policy": mirror.set_policy,
-            "/lottery/commit": lambda data: mirror.urn.commit(mirror, data),
-            "/lottery/reveal": lambda data: mirror.urn.reveal(mirror, data),
+            "/lottery/commit": partial(mirror.urn.commit, mirror),
+            "/lottery/reveal": partial(mirror.urn.reveal, mirror),
         }[path](body)
     if path == "/healthz":
         return Reply(200, json.dumps(mirror.health()).encode(), JSON)

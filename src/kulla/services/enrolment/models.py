@@ -17,8 +17,9 @@ class Round(models.Model):
     """A round of enrolment: its days, its rules' version, and how far it is.
 
     `parent` is '' for a main round, else the round whose free seats it gives away. `list_root` and
-    `list_count` are set when it closes, `seed` when the lottery is drawn, the two transcripts'
-    SHA-256 when it is allocated; all are NULL before.
+    `list_count` are set when it closes, with `closed_position`, that of the act that closed it (-1
+    before); `seed` when the lottery is drawn, the two transcripts' SHA-256 when it is allocated;
+    they are NULL before.
     """
 
     id: models.CharField[str, str] = models.CharField(max_length=32, primary_key=True)
@@ -34,6 +35,7 @@ class Round(models.Model):
     rules_version: models.BigIntegerField[int, int] = models.BigIntegerField()
     list_root: models.BinaryField[bytes | None, bytes | None] = models.BinaryField(null=True)
     list_count: models.BigIntegerField[int, int] = models.BigIntegerField()
+    closed_position: models.BigIntegerField[int, int] = models.BigIntegerField()
     seed: models.BinaryField[bytes | None, bytes | None] = models.BinaryField(null=True)
     public_transcript: models.BinaryField[bytes | None, bytes | None] = models.BinaryField(
         null=True
