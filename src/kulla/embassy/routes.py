@@ -7,6 +7,7 @@ has the same paths, with bounds, threads and readers' signatures around them.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from functools import partial
 
 from kulla.embassy.mirror import Mirror
@@ -16,7 +17,7 @@ from kulla.embassy.replies import JSON, Reply
 def answer(mirror: Mirror, method: str, path: str, body: bytes) -> Reply:
     """The mirror's reply to one request, its body whole. Raises KeyError for an unknown POST."""
     if method == "POST":
-        return {
+        of_body: dict[str, Callable[[bytes], Reply]] = {
             "/add-checkpoint": mirror.add_checkpoint,
             "/add-entries": mirror.add_entries,
             "/add-blobs": mirror.add_blobs,
@@ -25,7 +26,8 @@ def answer(mirror: Mirror, method: str, path: str, body: bytes) -> Reply:
             "/policy": mirror.set_policy,
             "/lottery/commit": partial(mirror.urn.commit, mirror),
             "/lottery/reveal": partial(mirror.urn.reveal, mirror),
-        }[path](body)
+        }
+        return of_body[path](body)
     if path == "/healthz":
         return Reply(200, json.dumps(mirror.health()).encode(), JSON)
     if path.startswith("/policy"):

@@ -261,8 +261,9 @@ class Document(models.Model):
 class Secret(models.Model):
     """What an embassy committed to for a round's lottery. The id is '<round>-<embassy>'.
 
-    `embassy` is its statement key's text, `escrow` the deal. `secret` and `evidence` (what proves
-    it) are NULL until the seed is drawn; `told_by` says who opened it, '' before.
+    `embassy` is its statement key's text, `escrow` the deal, `committed` the commitment's position.
+    `secret` and `evidence` (what proves it) are NULL until the seed is drawn; `told_by` says who
+    opened it, '' before.
     """
 
     id: models.CharField[str, str] = models.CharField(max_length=1200, primary_key=True)
@@ -274,6 +275,7 @@ class Secret(models.Model):
     secret: models.BinaryField[bytes | None, bytes | None] = models.BinaryField(null=True)
     told_by: models.CharField[str, str] = models.CharField(max_length=10)
     evidence: models.BinaryField[bytes | None, bytes | None] = models.BinaryField(null=True)
+    committed: models.BigIntegerField[int, int] = models.BigIntegerField()
     position: models.BigIntegerField[int, int] = models.BigIntegerField()
 
     class Meta:
