@@ -33,6 +33,7 @@ from kulla.kernel.edges import Clock, SystemClock
 
 ANSWER_BYTES_MAX: Final = 2**27
 BLOBS_AT_ONCE: Final = 1000
+BLOB_BYTES_AT_ONCE: Final = 16 * 2**20
 
 _log = structlog.get_logger("kulla.embassy")
 
@@ -225,8 +226,16 @@ class EmbassyClient:
             raise AnswerInvalid(error.message, place=self._place) from error
 
     def add_blobs(self, blobs: Sequence[bytes]) -> None:
-        """Put blobs if absent; durable on return."""
-        self._post("/add-blobs", encode(list(blobs)), signed=True)
+        """Put blobs if absent; durable on return. Big ones go in several requests."""
+        some: list[bytes] = []
+        size = 0
+        for blob in blobs:
+            if some and size + len(blob) > BLOB_BYTES_AT_ONCE:
+                self._post("/add-blobs", encode(some), signed=True)
+                some, size = [], 0
+            some.append(blob)
+            size += len(blob)
+        self._post("/add-blobs", encode(some), signed=True)
 
     # what custodians send
 

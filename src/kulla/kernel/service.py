@@ -197,6 +197,9 @@ class Service:
 POST: Final = Actor("operator", "post")
 """The process that sends letters: it notes what it sent, in the service of messages alone."""
 
+ALLOCATOR: Final = Actor("operator", "allocator")
+"""The job that allocates a round of enrolment and moves its waiting lists; nothing else."""
+
 
 class Authority(Protocol):
     """Sees whether an actor may act in the role, or for the person, that their command names.

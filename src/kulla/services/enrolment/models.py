@@ -208,6 +208,32 @@ class Application(models.Model):
         return self.id
 
 
+class Change(models.Model):
+    """What was done to an application, for its history. The id is '<application>-<position>'.
+
+    `what` is an act's name; `detail` a document's kind, a claim's number, or ''.
+    """
+
+    id: models.CharField[str, str] = models.CharField(max_length=80, primary_key=True)
+    application: models.CharField[str, str] = models.CharField(max_length=65)
+    what: models.CharField[str, str] = models.CharField(max_length=20)
+    detail: models.CharField[str, str] = models.CharField(max_length=16)
+    by: models.CharField[str, str] = models.CharField(max_length=10)
+    actor: models.CharField[str, str] = models.CharField(max_length=32)
+    at_ms: models.BigIntegerField[int, int] = models.BigIntegerField()
+    position: models.BigIntegerField[int, int] = models.BigIntegerField()
+
+    class Meta:
+        managed = False
+        db_table = tables.CHANGE
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["application"], name="enrol_change_application"),
+        ]
+
+    def __str__(self) -> str:
+        return self.id
+
+
 class Claim(models.Model):
     """A clerk's decision on one claim of an application. The id is '<application>-<number>'.
 
@@ -345,6 +371,7 @@ class Place(models.Model):
     """A child's place in a programme's waiting list. The id is '<round>-<programme>-<child>'.
 
     `order` ranks within the list, smaller first, and says nothing of the child's priorities.
+    `choice` is which of the child's choices the programme is, from 1.
     """
 
     id: models.CharField[str, str] = models.CharField(max_length=98, primary_key=True)
@@ -352,6 +379,7 @@ class Place(models.Model):
     programme: models.CharField[str, str] = models.CharField(max_length=32)
     child: models.CharField[str, str] = models.CharField(max_length=32)
     order: models.BigIntegerField[int, int] = models.BigIntegerField()
+    choice: models.BigIntegerField[int, int] = models.BigIntegerField()
     state: models.CharField[str, str] = models.CharField(max_length=10)
     position: models.BigIntegerField[int, int] = models.BigIntegerField()
 
@@ -389,6 +417,54 @@ class Appeal(models.Model):
             models.Index(fields=["round", "state"], name="enrol_appeal_state"),
             models.Index(fields=["child"], name="enrol_appeal_child"),
         ]
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class Filled(models.Model):
+    """How full a programme is once results are posted. The id is '<round>-<programme>'.
+
+    `held`: seats that children hold, but for those that appeals gave beyond capacity; `kept`: free
+    seats that stay with their pool; `waiting`: children in the list; `last_order`: the list's end.
+    """
+
+    id: models.CharField[str, str] = models.CharField(max_length=65, primary_key=True)
+    round: models.CharField[str, str] = models.CharField(max_length=32)
+    programme: models.CharField[str, str] = models.CharField(max_length=32)
+    held: models.BigIntegerField[int, int] = models.BigIntegerField()
+    kept: models.BigIntegerField[int, int] = models.BigIntegerField()
+    waiting: models.BigIntegerField[int, int] = models.BigIntegerField()
+    last_order: models.BigIntegerField[int, int] = models.BigIntegerField()
+    position: models.BigIntegerField[int, int] = models.BigIntegerField()
+
+    class Meta:
+        managed = False
+        db_table = tables.FILLED
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["round"], name="enrol_filled_round"),
+        ]
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class Run(models.Model):
+    """The allocation of a round: who asked for it and what it came to. The id is the round's."""
+
+    id: models.CharField[str, str] = models.CharField(max_length=32, primary_key=True)
+    asked_ms: models.BigIntegerField[int, int] = models.BigIntegerField()
+    clerk: models.CharField[str, str] = models.CharField(max_length=32)
+    parts: models.BigIntegerField[int, int] = models.BigIntegerField()
+    count: models.BigIntegerField[int, int] = models.BigIntegerField()
+    placed: models.BigIntegerField[int, int] = models.BigIntegerField()
+    allocated_ms: models.BigIntegerField[int, int] = models.BigIntegerField()
+    position: models.BigIntegerField[int, int] = models.BigIntegerField()
+
+    class Meta:
+        managed = False
+        db_table = tables.RUN
+        indexes: ClassVar[list[models.Index]] = []
 
     def __str__(self) -> str:
         return self.id
