@@ -33,7 +33,7 @@ from kulla.journal.tree import Tree
 from kulla.kernel.edges import Clock, SystemClock
 from kulla.kernel.errors import KullaError
 from kulla.kernel.service import Act, Asked, Authority, Command, Decision, Refusal, needs_authority
-from kulla.kernel.tower import Answer, Witnessing
+from kulla.kernel.tower import Answer, FileGone, Witnessing
 from kulla.portal.edge import TowerUnavailable
 from kulla.registers.apply import apply_act
 from kulla.registers.own import COMMAND
@@ -72,6 +72,7 @@ class FakeTower:
         self.authority: Authority | None = None
         self.keyless: set[str] = set()
         self.opened: list[tuple[str, str]] = []
+        self.files: dict[bytes, bytes] = {}
         self.submitted: list[Command] = []
         self._entropy = SeededEntropy(seed)
         self._lock = threading.Lock()
@@ -215,6 +216,24 @@ class FakeTower:
             (self._entropy.random_bytes(16).hex(), self._entropy.random_bytes(32))
             for _ in range(count)
         ]
+
+    def keep_file(self, subject: str, content: bytes, once: bytes) -> bytes:
+        """See TowerEdge; `files` holds what was kept, for tests to read and to lose."""
+        self._check_voice()
+        nonce = hashlib.sha256(once + content).digest()[:12]
+        sealed = nonce + self._cipher(subject).encrypt(nonce, content, b"file")
+        name = hashlib.sha256(sealed).digest()
+        self.files[name] = sealed
+        return name
+
+    def read_file(self, subject: str, name: bytes, reason: str) -> bytes:
+        """See TowerEdge."""
+        self._check_voice()
+        if name not in self.files:
+            raise FileGone("nobody holds this file.", place=name.hex())
+        self.opened.append((subject, reason))
+        sealed = self.files[name]
+        return self._cipher(subject).decrypt(sealed[:12], sealed[12:], b"file")
 
     def witnessing(self) -> Witnessing:
         """See TowerEdge."""
