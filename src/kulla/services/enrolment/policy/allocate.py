@@ -11,8 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from kulla.services.enrolment.policy import lottery
-from kulla.services.enrolment.policy.market import Applicant, Market, Standing, may_try, pool_of, standing
-from kulla.services.enrolment.policy.rules import SIBLING
+from kulla.services.enrolment.policy.market import (
+    Applicant,
+    Market,
+    Standing,
+    may_try,
+    pool_of,
+    standing,
+)
+from kulla.services.enrolment.policy.rules import SIBLING, Rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,43 +76,62 @@ def allocate(market: Market, seed: bytes) -> Allocation:
     from kulla.services.enrolment.policy.siblings import solve
 
     arrays = arrays_of(market, seed)
-    solved = solve(arrays)
-    offsets, slots = arrays.offsets.tolist(), arrays.slot.tolist()
-    choices, placed = arrays.choice.tolist(), solved.placed.tolist()
-    gained, moved = solved.gained.tolist(), solved.moved.tolist()
+    placed = solve(arrays).placed.tolist()
+    slots, choices = arrays.slot.tolist(), arrays.choice.tolist()
     names = [(one.programme, pool) for one in market.programmes for pool, _ in one.pools]
-    placements: dict[str, Placement] = {}
-    wishes: dict[str, tuple[Wish, ...]] = {}
-    for child, applicant in enumerate(market.applicants):
-        at = placed[child]
-        placements[applicant.applicant] = (
-            Placement(*names[slots[at]], choices[at]) if at >= 0 else NOWHERE
-        )
-        own = range(offsets[child], offsets[child + 1])
-        followed = {choices[one]: moved[one] for one in own if gained[one]}
-        wishes[applicant.applicant] = wishes_of(market, applicant, followed)
+    placements = {
+        applicant.applicant: Placement(*names[slots[at]], choices[at]) if at >= 0 else NOWHERE
+        for applicant, at in zip(market.applicants, placed, strict=True)
+    }
+    schools = older_schools(market, placements)
+    wishes = {
+        one.applicant: wishes_of(market, one, schools.get(one.applicant, frozenset()))
+        for one in market.applicants
+    }
     return Allocation(market, seed, placements, wishes, lists(market, seed, placements, wishes))
 
 
+def older_schools(market: Market, placements: Mapping[str, Placement]) -> dict[str, frozenset[str]]:
+    """For each child with an older sibling who was placed: the schools where they were.
+
+    Siblings are siblings whichever of the two named the other; older is who is in a higher grade.
+    """
+    if not market.rules.siblings_together:
+        return {}
+    grades = {grade: at for at, grade in enumerate(market.grades)}
+    grade_of = {one.applicant: grades.get(one.grade, -1) for one in market.applicants}
+    found: dict[str, set[str]] = {}
+    for applicant in market.applicants:
+        for other in applicant.siblings:
+            pair = (applicant.applicant, other)
+            for older, younger in (pair, pair[::-1]):
+                place = placements.get(older, NOWHERE).programme
+                if place and younger in grade_of and grade_of[older] > grade_of[younger]:
+                    found.setdefault(younger, set()).add(market.by_programme[place].school)
+    return {child: frozenset(schools) for child, schools in found.items()}
+
+
 def wishes_of(
-    market: Market, applicant: Applicant, followed: Mapping[int, bool]
+    market: Market, applicant: Applicant, schools: frozenset[str] = frozenset()
 ) -> tuple[Wish, ...]:
     """A child's wishes in the order in which they are tried.
 
-    `followed`: the choices at a school where an older sibling was placed, and whether they moved.
+    `schools`: where older siblings were placed. The child gains the sibling priority there, and
+    with `together` those choices come first, among themselves as the child ranked them.
     """
     found = []
     for choice, name in enumerate(applicant.choices, 1):
-        own = standing(market.rules, applicant.claims, market.by_programme[name])
-        if choice in followed:
-            own = with_sibling(market, own)
-        found.append(Wish(name, choice, own, choice in followed, followed.get(choice, False)))
+        programme = market.by_programme[name]
+        own = standing(market.rules, applicant.claims, programme)
+        follows = programme.school in schools
+        if follows:
+            own = with_sibling(market.rules, own)
+        found.append(Wish(name, choice, own, follows, follows and applicant.together))
     return tuple(sorted(found, key=lambda wish: not wish.moved))
 
 
-def with_sibling(market: Market, own: Standing) -> Standing:
+def with_sibling(rules: Rules, own: Standing) -> Standing:
     """A standing with the sibling priority, and the claim to pools that are kept for siblings."""
-    rules = market.rules
     rank = next((at for at, one in enumerate(rules.priorities) if one.kind == SIBLING), own.rank)
     pools = {pool.pool for pool in rules.pools if pool.priority == SIBLING}
     return Standing(min(rank, own.rank), own.pools | pools)
