@@ -16,8 +16,9 @@ from kulla.services.enrolment import tables
 class Round(models.Model):
     """A round of enrolment: its days, its rules' version, and how far it is.
 
-    `parent` is '' for a main round, else the round whose free seats it gives away. `list_root` and `list_count` are set when it closes, `seed` when the lottery is drawn, the two
-    transcripts' SHA-256 when it is allocated; all are NULL before.
+    `parent` is '' for a main round, else the round whose free seats it gives away. `list_root` and
+    `list_count` are set when it closes, `seed` when the lottery is drawn, the two transcripts'
+    SHA-256 when it is allocated; all are NULL before.
     """
 
     id: models.CharField[str, str] = models.CharField(max_length=32, primary_key=True)
