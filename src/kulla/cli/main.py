@@ -38,6 +38,7 @@ class LazyGroup(click.Group):
         "staff": "kulla.cli.staff:staff",
         "drill": "kulla.cli.drill:drill",
         "bench": "kulla.cli.bench:bench",
+        "enrolment": "kulla.cli.enrolment:enrolment",
         "attribute": "kulla.cli.attribute:attribute",
     }
 
