@@ -9,8 +9,8 @@ from kulla.kernel.rows import Row, Rows
 from kulla.kernel.service import Asked
 from kulla.services.enrolment import tables
 from kulla.services.enrolment.applications import policy, wishes
-from kulla.services.enrolment.applications.reading_rules import rules_of
 from kulla.services.enrolment.policy.rules import Rules
+from kulla.services.enrolment.rounds.rules_text import rules_of
 
 
 def for_child(_rows: Rows, _asked: Asked) -> policy.Known:
