@@ -183,7 +183,7 @@ def test_an_embassy_that_comes_late_is_brought_all_files(site: Site) -> None:
         content = bytes([number]) * 3 * 2**20
         blob = hashlib.sha256(content).digest()
         site.home.blobs[blob] = content
-        site.home.take(site.home.command("blob", blob=blob))
+        site.home.take(site.home.command("blob", blob=blob), tokens="abcdefghijkl"[number])
         site.home.deliver(*names[:3])
     site.home.take(site.home.command(who="late"), tokens="z")
     site.home.deliver()
