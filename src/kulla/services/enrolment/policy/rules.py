@@ -1,7 +1,7 @@
 """A round's rules as data: priorities in order, reserved seats, tie-break, choices. Pure.
 
 What the ministry publishes, what the allocation obeys, and what a transcript states are this one
-value; `prose` (to come beside it) says it in sentences.
+value. `rules_text.py` reads and writes it; `prose.py` says it in sentences.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 OPEN_POOL: Final = "open"
+# The class that a younger child gains at the school where an older one was placed.
+SIBLING: Final = "sibling"
 
-Where = Literal["school", "area", "anywhere"]
+Where = Literal["school", "area", "anywhere", "programme"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +21,8 @@ class Priority:
     """One priority class. `where` says at which programmes a claim to it counts.
 
     'school': at the school that the claim names (sibling, staff); 'area': at schools whose
-    catchment the claim names; 'anywhere': at every programme (special need, looked-after).
+    catchment the claim names; 'anywhere': at every programme (special need, looked-after);
+    'programme': at the one programme that the claim names.
     `private` classes are never told in public: the public transcript joins them with others.
     """
 
@@ -35,6 +38,8 @@ class Pool:
     """Reserved seats: who has a claim to `priority` may take them; 'open' is for everybody.
 
     `unfilled`: whether seats that stay free go to everybody ('open') or stay free ('stay').
+    A pool may name a kind that is no priority class: then a claim to it gives these seats alone,
+    at the programme, school or area that it names.
     """
 
     pool: str
@@ -66,6 +71,7 @@ class Rules:
 
     `tie_break`: 'single' gives a child one lottery number for all programmes, 'multiple' one for
     each. `ages`: for each grade the first and last day of birth. `choices_max` 0: no bound.
+    `grades`: from the lowest to the highest; where it is empty, `grade_order` reads their names.
     """
 
     priorities: tuple[Priority, ...] = ()
@@ -75,3 +81,4 @@ class Rules:
     siblings_together: bool = True
     ages: tuple[tuple[str, str, str], ...] = ()
     titles: tuple[tuple[str, str], ...] = ()
+    grades: tuple[str, ...] = ()
