@@ -12,7 +12,7 @@ from typing import Any, Final
 from kulla.kernel.rows import Row, RowsByKey
 from kulla.services.enrolment import tables
 from kulla.services.enrolment.policy.rules import Pool, Priority, Rules
-from kulla.services.enrolment.rounds.rules_text import text_of
+from kulla.services.enrolment.policy.rules_text import rules_to_json
 
 ROUND: Final = "2026"
 OPENS_S: Final = int(datetime(2026, 2, 1, 8, tzinfo=UTC).timestamp())
@@ -48,7 +48,7 @@ PROGRAMMES: Final = tuple(
 def open_round(rows: RowsByKey, key: str = ROUND, **more: Any) -> None:
     """Put a published round with its rules, schools and programmes into the registers."""
     rows.put(tables.ROUND, round_row(key) | more)
-    text = text_of(RULES)
+    text = rules_to_json(RULES)
     rows.put(
         tables.RULES,
         {"id": f"{key}-1", "round": key, "version": 1, "text": text, "set_ms": 0, "position": 0},
