@@ -247,6 +247,28 @@ class EmbassyClient:
         """Hand over the policy file's next version."""
         self._post("/policy", policy)
 
+    # lotteries
+
+    def commit_secret(self, round_id: str, closes_s: int) -> tuple[bytes, bytes]:
+        """Let the embassy hold a secret for a round: its signed statement and its deal."""
+        answer = self._post("/lottery/commit", encode([round_id, closes_s]), signed=True)
+        try:
+            found = decode(answer.body, place=self._place)
+        except NotCanonical as error:
+            raise AnswerInvalid(error.message, place=self._place) from error
+        match found:
+            case [bytes(statement), bytes(deal)]:
+                return statement, deal
+        raise AnswerInvalid("this is no commitment.", place=self._place)
+
+    def reveal_secret(self, receipt: bytes) -> bytes:
+        """The embassy's signed reveal, for the receipt of the act that closed the round's list."""
+        return self._post("/lottery/reveal", receipt).body
+
+    def lottery(self, round_id: str) -> bytes | None:
+        """What the embassy signed for a round, as JSON; None where it made no secret."""
+        return self._get_if_there(f"/lottery/{round_id}")
+
     # reading
 
     def policy(self, version: int | None = None) -> bytes:

@@ -33,6 +33,7 @@ from kulla.embassy.errors import (
     SizeConflict,
 )
 from kulla.embassy.evidence import EvidenceShelf
+from kulla.embassy.lottery import Urn
 from kulla.embassy.mirrored_log import MirroredLog, fork_refused
 from kulla.embassy.pinned import (
     keep_versions,
@@ -53,7 +54,7 @@ from kulla.journal.policy_file import PolicyFile
 from kulla.journal.store import TileStore
 from kulla.journal.tiles import parse_tile_path
 from kulla.kernel.canonical import Value, encode
-from kulla.kernel.edges import Clock
+from kulla.kernel.edges import Clock, Entropy, SystemEntropy
 
 BLOBS_LISTED_MAX: Final = 10_000
 BLOBS_FETCHED_MAX: Final = 4_096
@@ -89,6 +90,7 @@ class Stores:
     open_log: Callable[[str], TileStore]
     blobs: BlobStore
     free_bytes: Callable[[], int] | None = None
+    entropy: Entropy = field(default_factory=SystemEntropy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,7 @@ class Mirror:
         self._policy_lock = threading.Lock()
         self._desk_lock = threading.Lock()
         self._evidence = EvidenceShelf(stores.desk)
+        self.urn = Urn(identity, stores.desk, self._desk_lock, clock, stores.entropy)
         self.policy, self._policy_data = read_pinned(stores.desk)
         self._usage_saved = _read_usage(stores.desk)
         self._usage_saved_s = clock.monotonic_s()

@@ -185,7 +185,7 @@ def _process(parts: _Parts, witnesses: Witnesses, blobs: HomeBlobs) -> ScribePro
     older = _old_shelves(home, policy, parts.epochs, parts.base, parts.keys)
     return ScribeProcess(
         scribe,
-        ReceiptDesk([*older, now]),
+        ReceiptDesk([*older, now], _is_public),
         home.run_folder(),
         parts.clock,
         witnesses.is_quorum,
@@ -193,6 +193,11 @@ def _process(parts: _Parts, witnesses: Witnesses, blobs: HomeBlobs) -> ScribePro
         outdated=lambda: home.policy_state() != watched,
         on_sealed=SealsSeen(policy).note,
     )
+
+
+def _is_public(service: str, act: str) -> bool:
+    found = SERVICES[service].acts.get(act) if service in SERVICES else None
+    return found is not None and found.public
 
 
 def _run(
