@@ -241,7 +241,9 @@ def _check_mirrored(mirror: Mirror, closing: Closing, leaf: bytes) -> None:
     with log.lock:
         held = max(log.mirrored_size, log.filled_size)
         if closing.index >= held:
-            raise Refused(409, f"the act is at {closing.index}; {held} entries are here. Ask again.")
+            raise Refused(
+                409, f"the act is at {closing.index}; {held} entries are here. Ask again."
+            )
         if log.tree.leaf_hash(closing.index) != leaf:
             raise Refused(403, "another entry is at this place in the log that is held here.")
 

@@ -293,8 +293,6 @@ def _check_proof(
         raise wrong
 
 
-def _challenge(
-    what: bytes, context: bytes, said: Sequence[bytes], noted: Sequence[Element]
-) -> int:
+def _challenge(what: bytes, context: bytes, said: Sequence[bytes], noted: Sequence[Element]) -> int:
     hashed = encode([what, context, list(said), [each.encoded for each in noted]])
     return int.from_bytes(hashlib.sha512(hashed).digest(), "little") % ORDER

@@ -63,7 +63,6 @@ class ReceiptDesk:
         Whoever has no part in the act gets the same answer as for an act that does not exist.
         """
 
-
         def may_have(act: Act) -> bool:
             return is_party(act, subject) or self._is_public(act.service, act.name)
 

@@ -11,7 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from kulla.services.enrolment.policy import lottery
-from kulla.services.enrolment.policy.market import Applicant, Market, Standing, may_try, pool_of, standing
+from kulla.services.enrolment.policy.market import (
+    Applicant,
+    Market,
+    Standing,
+    may_try,
+    pool_of,
+    standing,
+)
 from kulla.services.enrolment.policy.rules import SIBLING, Rules
 
 
@@ -84,9 +91,7 @@ def allocate(market: Market, seed: bytes) -> Allocation:
     return Allocation(market, seed, placements, wishes, lists(market, seed, placements, wishes))
 
 
-def older_schools(
-    market: Market, placements: Mapping[str, Placement]
-) -> dict[str, frozenset[str]]:
+def older_schools(market: Market, placements: Mapping[str, Placement]) -> dict[str, frozenset[str]]:
     """For each child with an older sibling who was placed: the schools where they were.
 
     Siblings are siblings whichever of the two named the other; older is who is in a higher grade.

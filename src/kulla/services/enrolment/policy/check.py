@@ -141,7 +141,9 @@ def _stable(found: list[Envy]) -> Finding:
 def _waiting(found: AuditTranscript, stated: Allocation) -> Finding:
     anew = dict(stated.waiting)
     wrong = sorted(
-        name for name in anew.keys() | found.waiting.keys() if anew.get(name) != found.waiting.get(name)
+        name
+        for name in anew.keys() | found.waiting.keys()
+        if anew.get(name) != found.waiting.get(name)
     )
     if wrong:
         return Finding("waiting-lists", False, f"other order: {_some(wrong)}")
@@ -225,7 +227,9 @@ def check_child(
     listed = applicant.commitment in found.commitments
     stated = own_hash in found.results
     return (
-        Finding("listed", listed, "the application is in the closed list" if listed else "it is not"),
+        Finding(
+            "listed", listed, "the application is in the closed list" if listed else "it is not"
+        ),
         Finding("result", stated, "the result is the one told" if stated else "it is another"),
         _fair(found, applicant, placement, schools),
     )

@@ -148,7 +148,9 @@ def grade_order(rules: Rules, grades: Iterable[str]) -> tuple[str, ...]:
 
     def key(grade: str) -> tuple[int, list[tuple[int, int, str]]]:
         parts = [part for part in _NUMBERS.split(grade) if part]
-        natural = [(0, int(part), "") if _NUMBERS.fullmatch(part) else (1, 0, part) for part in parts]
+        natural = [
+            (0, int(part), "") if _NUMBERS.fullmatch(part) else (1, 0, part) for part in parts
+        ]
         return stated.get(grade, len(stated)), natural
 
     return tuple(sorted(set(grades), key=key))
@@ -179,9 +181,7 @@ def standing(rules: Rules, claims: Iterable[Claim], programme: Programme) -> Sta
         if counts_at(claim, programme, priority):
             held.add(claim.kind)
             rank = min(rank, own_rank)
-    pools = frozenset(
-        pool.pool for pool in rules.pools if pool.priority and pool.priority in held
-    )
+    pools = frozenset(pool.pool for pool in rules.pools if pool.priority and pool.priority in held)
     return Standing(rank, pools)
 
 
@@ -192,11 +192,7 @@ def pool_of(rules: Rules, name: str) -> Pool:
 
 def may_try(standing_: Standing, pool: Pool) -> bool:
     """Whether a child may take a seat of the pool: by a claim, or because it opens to everybody."""
-    return (
-        not pool.priority
-        or pool.pool in standing_.pools
-        or pool.unfilled == "open"
-    )
+    return not pool.priority or pool.pool in standing_.pools or pool.unfilled == "open"
 
 
 def told_pool(rules: Rules, name: str) -> str:

@@ -150,7 +150,9 @@ def _reached_row(rules: Rules, reached: Reached) -> dict[str, Any]:
     }
 
 
-def _applicant_row(one: Applicant, alias: Mapping[str, str], placement: Placement) -> dict[str, Any]:
+def _applicant_row(
+    one: Applicant, alias: Mapping[str, str], placement: Placement
+) -> dict[str, Any]:
     return {
         "commitment": one.commitment.hex(),
         "grade": one.grade,
