@@ -55,10 +55,19 @@ def rules_of(text: str) -> Rules:
         titles=tuple(
             _title(row, f"titles[{number}]") for number, row in enumerate(table.rows("titles"))
         ),
+        grades=_grades(table.rows("grades")) if "grades" in value else (),
     )
     table.end()
     check(rules)
     return rules
+
+
+def _grades(rows: list[Any]) -> tuple[str, ...]:
+    """The grades from the lowest to the highest; rules of before this could be said have none."""
+    for number, grade in enumerate(rows):
+        if not isinstance(grade, str) or GRADE.fullmatch(grade) is None:
+            raise RulesWrong(f"grades[{number}]", "misshapen")
+    return tuple(rows)
 
 
 def check(rules: Rules) -> None:
