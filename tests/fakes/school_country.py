@@ -35,7 +35,7 @@ class SchoolRound:
         later = {"results_s": RESULTS_S, "answer_by_s": ANSWER_BY_S}
         self.clerk("prepare_round", round=ROUND, zone="Europe/Tirane", **about, **days, **later)
         self.clerk("set_rules", round=ROUND, rules=text_of(rules or Rules(ages=AGES)))
-        for name, seats in (("naim", 2), ("sami", 20)):
+        for name, seats in (("naim", 2), ("sami", 40)):
             place = {"name": f"Shkolla {name}", "town": "Tiranë", "county": "Tiranë"}
             self.clerk("enter_school", school=name, address="Rruga e Shkollës 1", **place)
             offered: dict[str, Value] = {"grade": "g1", "name": f"Klasa e parë, {name}"}

@@ -74,9 +74,11 @@ class EnrolmentLetters:
 
     def look(self, now_ms: int, now_s: float, below: int) -> Sequence[Intent]:
         """See LetterSource."""
-        found = self._of_round() if self._inside is not None else self._noticed(below)
+        found = self._noticed(below) if self._inside is None else []
+        if self._inside is not None:
+            found += self._of_round(self._inside)
         if self._answers is None and now_s - self._answers_s >= ANSWERS_AGAIN_S:
-            self._answers, self._answers_s = (now_ms // 1000, ""), now_s
+            self._answers, self._answers_s = (0, ""), now_s
         if self._answers is not None:
             found += self._unanswered(now_ms // 1000, self._answers)
         return found
@@ -139,10 +141,8 @@ class EnrolmentLetters:
             self._up_to = max(self._up_to, below)
         return found
 
-    def _of_round(self) -> list[Intent]:
+    def _of_round(self, inside: _Inside) -> list[Intent]:
         """Letters to the next children of a round whom a notice for everybody is about."""
-        inside = self._inside
-        assert inside is not None
         rows = self._rows.all(
             f"SELECT child FROM {_LISTED[inside.kind]}"  # noqa: S608
             " WHERE id > ? AND id < ? AND round = ? ORDER BY id LIMIT ?",
