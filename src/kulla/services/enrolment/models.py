@@ -17,8 +17,9 @@ class Round(models.Model):
     """A round of enrolment: its days, its rules' version, and how far it is.
 
     `parent` is '' for a main round, else the round whose free seats it gives away. `list_root` and
-    `list_count` are set when it closes, `seed` when the lottery is drawn, the two transcripts'
-    SHA-256 when it is allocated; all are NULL before.
+    `list_count` are set when it closes, with `closed_position`, that of the act that closed it (-1
+    before); `seed` when the lottery is drawn, the two transcripts' SHA-256 when it is allocated;
+    they are NULL before.
     """
 
     id: models.CharField[str, str] = models.CharField(max_length=32, primary_key=True)
@@ -34,6 +35,7 @@ class Round(models.Model):
     rules_version: models.BigIntegerField[int, int] = models.BigIntegerField()
     list_root: models.BinaryField[bytes | None, bytes | None] = models.BinaryField(null=True)
     list_count: models.BigIntegerField[int, int] = models.BigIntegerField()
+    closed_position: models.BigIntegerField[int, int] = models.BigIntegerField()
     seed: models.BinaryField[bytes | None, bytes | None] = models.BinaryField(null=True)
     public_transcript: models.BinaryField[bytes | None, bytes | None] = models.BinaryField(
         null=True
@@ -285,8 +287,9 @@ class Document(models.Model):
 class Secret(models.Model):
     """What an embassy committed to for a round's lottery. The id is '<round>-<embassy>'.
 
-    `embassy` is its statement key's text, `escrow` the deal. `secret` and `evidence` (what proves
-    it) are NULL until the seed is drawn; `told_by` says who opened it, '' before.
+    `embassy` is its statement key's text, `escrow` the deal, `committed` the commitment's position.
+    `secret` and `evidence` (what proves it) are NULL until the seed is drawn; `told_by` says who
+    opened it, '' before.
     """
 
     id: models.CharField[str, str] = models.CharField(max_length=1200, primary_key=True)
@@ -298,6 +301,7 @@ class Secret(models.Model):
     secret: models.BinaryField[bytes | None, bytes | None] = models.BinaryField(null=True)
     told_by: models.CharField[str, str] = models.CharField(max_length=10)
     evidence: models.BinaryField[bytes | None, bytes | None] = models.BinaryField(null=True)
+    committed: models.BigIntegerField[int, int] = models.BigIntegerField()
     position: models.BigIntegerField[int, int] = models.BigIntegerField()
 
     class Meta:

@@ -31,6 +31,7 @@ def secret_committed(rows: RowsByKey, act: Act) -> None:
             "secret": None,
             "told_by": "",
             "evidence": None,
+            "committed": act.position,
             "position": act.position,
         },
     )

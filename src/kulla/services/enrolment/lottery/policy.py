@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from kulla.kernel.canonical import Value
 from kulla.kernel.errors import KullaError
@@ -117,7 +117,7 @@ def draw_seed(asked: Asked, known: DrawKnown) -> Decision:
         return Refusal("secrets-missing", {"embassies": listed})
     if known.fault:
         return Refusal("draw-wrong", {"why": known.fault})
-    if wish.closed != row["position"] or wish.size <= 0:
+    if wish.closed != row["closed_position"] or wish.size <= 0:
         return Refusal("draw-wrong", {"why": "it names another act than the one that closed it"})
     root, count = row["list_root"], row["list_count"]
     assert isinstance(root, bytes)

@@ -38,6 +38,7 @@ def round_prepared(rows: RowsByKey, act: Act) -> None:
         "rules_version": 0,
         "list_root": None,
         "list_count": 0,
+        "closed_position": -1,
         "seed": None,
         "public_transcript": None,
         "audit_transcript": None,
@@ -142,6 +143,7 @@ def round_closed(rows: RowsByKey, act: Act) -> None:
         row,
         state=tables.CLOSED,
         list_count=act.data["count"],
+        closed_position=act.position,
         list_root=act.data["root"],
     )
 

@@ -32,6 +32,7 @@ ACTS: Final[Mapping[str, ActType]] = {
     acts.PROGRAMME_REMOVED: ActType(apply.programme_removed),
     acts.ROUND_PUBLISHED: ActType(apply.round_published),
     acts.ROUND_MOVED: ActType(apply.round_moved),
-    acts.ROUND_CLOSED: ActType(apply.round_closed),
+    # Embassies, custodians and whoever checks a lottery need its receipt; no person is in it.
+    acts.ROUND_CLOSED: ActType(apply.round_closed, public=True),
     acts.ROUND_ENDED: ActType(apply.round_ended),
 }
