@@ -150,7 +150,7 @@ def _numbers(row: Round) -> dict[str, Any]:
     return {
         "states": [
             (text, states[name]) for name, text in RESULT_STATES.items() if states.get(name)
-        "states": [(text, states[key]) for key, text in RESULT_STATES.items() if states.get(key)],
+        ],
         "choices": list(choices),
         "held": held["held__sum"] or 0,
         "kept": held["kept__sum"] or 0,
