@@ -83,4 +83,5 @@ def is_under(drawn: bytes, threshold: str) -> bool:
     whole, _, fraction = threshold.partition(".")
     if whole == "1":
         return True
-    return int.from_bytes(drawn, "big") * 10 ** len(fraction) < int(fraction or "0") << BITS
+    scale: int = 10 ** len(fraction)
+    return int.from_bytes(drawn, "big") * scale < int(fraction or "0") << BITS
