@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -56,7 +57,7 @@ def test_a_round_goes_from_commitments_to_a_seed_that_anybody_computes(country: 
     lines += sorted(f"secret {key} {secret.hex()}" for key, secret, _, _ in data["secrets"])
     typed = "".join(f"{line}\n" for line in lines)
     assert hashlib.sha256(typed.encode()).digest() == row["seed"]
-    assert country.desk.replayed().dump() == country.desk.rows.dump()
+    assert country.desk.replayed().tables == country.desk.rows.tables
     assert act.name == "seed_drawn"
 
 
@@ -223,7 +224,7 @@ def test_evidence_that_proves_nothing_is_refused(country: LotteryCountry, eviden
 def test_acts_that_do_not_fit_leave_the_registers_alone(country: LotteryCountry):
     data = country.commit_data("embassy-1")
     [act] = country.ask("commit_secret", data)
-    before = country.desk.rows.dump()
+    before = deepcopy(country.desk.rows.tables)
     rows = country.desk.rows
     with pytest.raises(UnfitAct, match="committed before"):
         secret_committed(rows, act)
@@ -232,12 +233,12 @@ def test_acts_that_do_not_fit_leave_the_registers_alone(country: LotteryCountry)
         seed_drawn(rows, drawn)
     with pytest.raises(UnfitAct, match="no round"):
         seed_drawn(rows, _act(act, {"round": "nowhere", "secrets": []}))
-    assert rows.dump() == before
+    assert rows.tables == before
     country.close()
-    before = country.desk.rows.dump()
+    before = deepcopy(country.desk.rows.tables)
     with pytest.raises(UnfitAct, match="did not commit"):
         seed_drawn(rows, drawn)
-    assert rows.dump() == before
+    assert rows.tables == before
 
 
 def _act(act: Act, data: dict[str, Any]) -> Act:
