@@ -17,7 +17,7 @@ from kulla.tower.services import register_tables
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "services" / "messages.md"
 OCCASION = Occasion("Tuesday", "Clinic", "Street 1", "https://k.example/appointments/1")
 SITE = "https://k.example"
-SCHOOL = school_words.SchoolOccasion(f"{SITE}/enrolment/mine", "Tuesday", ("", "", "Tuesday"))
+SCHOOL = school_words.SchoolOccasion(f"{SITE}/enrolment/children", "Tuesday", ("", "", "Tuesday"))
 OF_SCHOOL = tuple(kind for kind in policy.KINDS if kind.startswith("school-"))
 
 

@@ -70,7 +70,7 @@ def test_both_guardians_are_told_of_an_application_and_read_nothing_personal(
     for letter in families.home.mail.taken:
         for word in ("naim", "sami", "Shkolla", "Klasa", families.child, ROUND, "Regjistrimi"):
             assert word not in letter.subject + letter.body
-        assert "https://sherbime.example.al/enrolment/mine" in letter.body
+        assert "https://sherbime.example.al/enrolment/children" in letter.body
     rows = families.home.rows()
     assert {(row["kind"], row["about"]) for row in rows} == {("school-applied", application)}
     assert {reason for _, reason in families.home.tower.opened} == {"letter: school-applied"}

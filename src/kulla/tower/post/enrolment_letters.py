@@ -112,7 +112,7 @@ class EnrolmentLetters:
         del recipient
         assert isinstance(intent, SchoolIntent)
         occasion = SchoolOccasion(
-            page=f"{site}/enrolment/mine",
+            page=f"{site}/enrolment/children",
             until=_moment(intent.until_s, intent.zone),
             days=tuple(_moment(at_s, intent.zone) for at_s in intent.days),
             again=intent.again,
