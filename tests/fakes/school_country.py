@@ -80,12 +80,12 @@ class SchoolRound:
     ) -> str:
         """Apply for a child, at a counter or by a guardian; returns the application's id.
 
-        `facts`: what the keeper seals for the child, as facts and of the child itself.
+        `facts` is the text of the sealed facts, `about` that of what is known of the child.
         """
         by = by or Actor("clerk", self.country.clerk)
         whose = {"child": child} if by.role == "clerk" else {}
+        entered = self.country.tower.seal(child, {"facts": facts.pop("about", "{}")})["facts"]
         sealed = self.country.tower.seal(child, {"facts": "{}", "salt": "s", **facts})
-        entered = self.country.tower.seal(child, {"facts": facts.get("child", "{}")})["facts"]
         self.ask(by, "enter_child", facts=entered, source="register", **whose)
         self.ask(
             by,

@@ -1,7 +1,7 @@
 """The first page: to a citizen what comes next and what was done, to others what can be done here.
 
-Everybody who signs in passes here, so it reads little: six short questions to the registers, and two
-for each person one acts for, all by index, in plain SQL.
+Everybody who signs in passes here, so it reads little: six short questions to the registers, and
+two for each person one acts for, all by index, in plain SQL.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is stored about me and my children: every field, opened for me alone; what can't be opened."""
+"""What is stored about me and my children: opened for me alone; and what can not be opened."""
 
 from __future__ import annotations
 
