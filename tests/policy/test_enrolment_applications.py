@@ -20,7 +20,7 @@ MOTHER, FATHER, CLERK = "a" * 32, "b" * 32, "c" * 32
 ERA, TEA = "e" * 32, "f" * 32
 FILE: dict[str, Any] = {
     "round": ROUND,
-    "kind": "staff",
+    "kind": "claim",
     "name": b"n",
     "media_type": "application/pdf",
     "size": 1000,

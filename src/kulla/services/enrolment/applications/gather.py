@@ -9,8 +9,8 @@ from kulla.kernel.rows import Row, Rows
 from kulla.kernel.service import Asked
 from kulla.services.enrolment import tables
 from kulla.services.enrolment.applications import policy, wishes
-from kulla.services.enrolment.applications.reading_rules import rules_of
 from kulla.services.enrolment.policy.rules import Rules
+from kulla.services.enrolment.policy.rules_text import rules_from_json
 
 
 def for_child(_rows: Rows, _asked: Asked) -> policy.Known:
@@ -45,4 +45,4 @@ def _rules(rows: Rows, round_row: Row | None) -> Rules | None:
     if round_row is None:
         return None
     found = rows.get(tables.RULES, f"{round_row['id']!s}-{round_row['rules_version']!s}")
-    return None if found is None else rules_of(str(found["text"]))
+    return None if found is None else rules_from_json(str(found["text"]))

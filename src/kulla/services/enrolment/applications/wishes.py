@@ -18,6 +18,10 @@ FILE_BYTES_MAX: Final = 4 * 2**20
 """Of a file as it was handed in. An embassy takes blobs of at most 8 MiB (embassy.quota)."""
 
 MEDIA_TYPES: Final = ("application/pdf", "image/jpeg", "image/png")
+DOCUMENT_KINDS: Final = ("claim", "paper", "other")
+"""What a file is: it supports a claim, is the signed paper form, or another. For which claim is
+sealed with its name: it could tell that a child is looked-after."""
+
 SOURCES: Final = ("register", "counter")
 PAPERS: Final = ("id-card", "passport", "birth-certificate", "other")
 """What a counter may have seen of a child whom the civil register does not know."""
@@ -184,7 +188,7 @@ def apply_wish(fields: Fields) -> ApplyWish:
 def document_wish(fields: Fields) -> DocumentWish:
     """Read the data of add_document but for round and child; raises Malformed."""
     wish = DocumentWish(
-        kind=fields.grade("kind"),
+        kind=fields.one_of("kind", DOCUMENT_KINDS),
         name=fields.sealed("name"),
         media_type=fields.one_of("media_type", MEDIA_TYPES),
         size=fields.number("size", 1, FILE_BYTES_MAX),
