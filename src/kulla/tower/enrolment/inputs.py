@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,12 +11,12 @@ from kulla.keeper.errors import SealBroken, UnknownSubject
 from kulla.kernel.errors import KullaError
 from kulla.kernel.rows import Row
 from kulla.kernel.tower import TowerEdge
+from kulla.services.enrolment.applications.child import ChildFactsInvalid, child_of
 from kulla.services.enrolment.applications.commitment import FactsInvalid, facts_of
 from kulla.services.enrolment.policy.market import Programme
 from kulla.services.enrolment.policy.rules import Rules
 from kulla.services.enrolment.policy.rules_text import rules_from_json
 from kulla.services.enrolment.results.inputs import (
-    BORN,
     CHILD_FACTS,
     FACTS,
     SALT,
@@ -114,7 +113,7 @@ def _open(row: Row, stated: Stated, tower: TowerEdge) -> Opened | None:
     assert isinstance(about, bytes)
     try:
         opened = tower.open(child, {FACTS: facts, SALT: salt}, REASON)
-        born = json.loads(tower.open(child, {CHILD_FACTS: about}, REASON)[CHILD_FACTS])
-        return Opened(facts_of(opened[FACTS]), bytes.fromhex(opened[SALT]), str(born[BORN]))
-    except (FactsInvalid, SealBroken, UnknownSubject, ValueError, KeyError, TypeError):
+        known = child_of(tower.open(child, {CHILD_FACTS: about}, REASON)[CHILD_FACTS])
+        return Opened(facts_of(opened[FACTS]), bytes.fromhex(opened[SALT]), known.born)
+    except (ChildFactsInvalid, FactsInvalid, SealBroken, UnknownSubject, ValueError):
         return None

@@ -165,5 +165,5 @@ def _unreadable(place: str) -> DrawUnproven:
     return DrawUnproven(
         "this is no file of a lottery.",
         place=place,
-        remedy="Download it from the round's page: /enrolment/rounds/ROUND/lottery.",
+        remedy="Download it from the round's page: /enrolment/rounds/ROUND/lottery/proof.json",
     )

@@ -8,16 +8,15 @@ who told it, and what proves it. Hashes and secrets are hex, receipts and eviden
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from kulla.kernel.rows import Row
 from kulla.services.enrolment.policy.draw import seed_text
 
 FORMAT: Final = "kulla lottery v1"
 
 
-def text_of(round_row: Row, secrets: Sequence[Row]) -> str:
+def text_of(round_row: Mapping[str, Any], secrets: Sequence[Mapping[str, Any]]) -> str:
     """The text whose SHA-256 is the seed, of a round that was drawn."""
     told = [(str(each["embassy"]), _bytes(each, "secret")) for each in secrets]
     count = round_row["list_count"]
@@ -26,9 +25,9 @@ def text_of(round_row: Row, secrets: Sequence[Row]) -> str:
 
 
 def file_of(
-    round_row: Row,
-    draw_row: Row,
-    secrets: Sequence[Row],
+    round_row: Mapping[str, Any],
+    draw_row: Mapping[str, Any],
+    secrets: Sequence[Mapping[str, Any]],
     receipt: Callable[[int], bytes],
 ) -> dict[str, Any]:
     """The file of a round that was drawn; `receipt(position)` gives receipts of public acts."""
@@ -48,7 +47,7 @@ def file_of(
     }
 
 
-def _ticket(secret: Row, receipt: Callable[[int], bytes]) -> dict[str, Any]:
+def _ticket(secret: Mapping[str, Any], receipt: Callable[[int], bytes]) -> dict[str, Any]:
     committed = secret["committed"]
     assert isinstance(committed, int)
     return {
@@ -64,7 +63,7 @@ def _base64(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-def _bytes(row: Row, column: str) -> bytes:
+def _bytes(row: Mapping[str, Any], column: str) -> bytes:
     value = row[column]
     assert isinstance(value, bytes), column
     return bytes(value)

@@ -37,6 +37,7 @@ from kulla.services.pages import (
     fresh_command_id,
     open_to,
     read_command_id,
+    signed_in,
 )
 
 ANSWERS: Final = (tables.ACCEPTED, tables.WAITING, tables.DECLINED)
@@ -49,6 +50,30 @@ _DONE: Final = 303
 def result(request: PageRequest, round_id: str, child: str) -> HttpResponse:
     """The child's offer in big letters, the reasons, places in lists, and what can be answered."""
     return show(request, "result", **_context(request, round_id, child))
+
+
+@open_to("citizen")
+def mine(request: PageRequest) -> HttpResponse:
+    """All results of the person who is signed in, and of those for whom they may act."""
+    whose = {one.subject: one.name for one in request.acting_for.people()}
+    whose[signed_in(request).subject] = ""
+    below = reading.watermark(request)
+    rounds = {
+        row.id: row
+        for row in Round.objects.filter(state__in=reading.OUT)
+        if row.state == tables.ENDED or row.position < below
+    }
+    results = Result.objects.filter(child__in=list(whose), round__in=list(rounds))
+    found = [
+        {
+            "row": row,
+            "round": rounds[row.round],
+            "name": whose[row.child],
+            "state": RESULT_STATES[row.state],
+        }
+        for row in results.order_by("-position")
+    ]
+    return show(request, "mine", found=found)
 
 
 @open_to("citizen", limit="acts")

@@ -15,6 +15,7 @@ from typing import Final, Literal
 
 from kulla.kernel.rows import Row
 from kulla.services.enrolment import tables
+from kulla.services.enrolment.applications.child import area_of, fits_grade
 from kulla.services.enrolment.applications.commitment import SALT_BYTES, commitment_of
 from kulla.services.enrolment.policy.market import Applicant, Programme
 from kulla.services.enrolment.policy.rules import Claim, Facts, Rules
@@ -28,8 +29,7 @@ SALT: Final = "salt"
 """The names under which an application's facts and salt (hex) are sealed."""
 
 CHILD_FACTS: Final = "facts"
-BORN: Final = "born"
-"""The name under which a child's facts are sealed, and that of the day of birth in them."""
+"""The name under which what is known of a child is sealed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +65,6 @@ def programmes_of(rows: Iterable[Row], schools: Mapping[str, Row]) -> tuple[Prog
             )
         )
     return tuple(found)
-
-
-def area_of(town: str) -> str:
-    """The id of the area that a town is."""
-    return town.casefold().replace(" ", "-")
 
 
 def taken(row: Row, opened: Opened | None, decided: Mapping[int, str], rules: Rules) -> Taken:
@@ -121,9 +116,3 @@ def is_committed(row: Row, opened: Opened) -> bool:
     together = bool(row["together"])
     made = commitment_of(opened.salt, str(row["grade"]), choices, together, opened.facts)
     return made == row["commitment"]
-
-
-def fits_grade(rules: Rules, grade: str, born: str) -> bool:
-    """Whether a child born on this ISO day is of the grade's age; no ages, no bound."""
-    bounds = [(first, last) for name, first, last in rules.ages if name == grade]
-    return not bounds or any(first <= born <= last for first, last in bounds)

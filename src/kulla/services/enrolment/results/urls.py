@@ -22,6 +22,7 @@ _CLASS: Final = f"{_MINISTRY}/classes/<slug:programme>"
 PATTERNS: Final[list[URLPattern]] = [
     path(f"{_ROUND}/results", public_pages.results, name="round-results"),
     path(f"{_ROUND}/transcript.json", public_pages.transcript, name="round-transcript"),
+    path("results", child_pages.mine, name="results-mine"),
     path(_CHILD, child_pages.result, name="result"),
     path(f"{_CHILD}/answer/<slug:answer>", child_pages.answer, name="result-answer"),
     path(f"{_CHILD}/leave/<slug:programme>", child_pages.leave, name="result-leave"),
