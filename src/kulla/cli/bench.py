@@ -165,7 +165,7 @@ def rebuild_once_command(journal: Path, home: Path) -> None:
 @click.option(
     "--data",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder with Chile's vacancies.csv and siblings.csv; else enrolment/chile-2020 of KULLA_DATA.",
+    help="Folder with vacancies.csv and siblings.csv; else enrolment/chile-2020 in KULLA_DATA.",
 )
 @click.option(
     "--matching-limit-s", default=120.0, show_default=True, help="The most that the peer gets."
