@@ -290,7 +290,7 @@ def _peer_once(
     return seconds, dict(placed)
 
 
-def matching_once(given: str) -> str:
+def matched_by_peer(given: str) -> str:
     """What `matching` makes of a market: [seconds, [[child, programme]...]] as JSON."""
     import threading
 
