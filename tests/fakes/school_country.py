@@ -7,6 +7,7 @@ lottery's act is applied as it stands, since drawing it needs embassies.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 from fakes.country import MONDAY_MS, Country
@@ -30,26 +31,25 @@ class SchoolRound:
 
     def __init__(self, country: Country, clock: Any, rules: Rules | None = None) -> None:
         self.country, self.clock = country, clock
-        about = {"title": "Regjistrimi 2026", "school_year": "2026-2027", "parent": ""}
-        days = {"opens_s": OPENS_S, "closes_s": CLOSES_S}
-        later = {"results_s": RESULTS_S, "answer_by_s": ANSWER_BY_S}
-        self.clerk("prepare_round", round=ROUND, zone="Europe/Tirane", **about, **days, **later)
-        self.clerk("set_rules", round=ROUND, rules=text_of(rules or Rules(ages=AGES)))
+        days = {"opens_s": OPENS_S, "closes_s": CLOSES_S, "results_s": RESULTS_S}
+        self.publish(ROUND, "Regjistrimi 2026", days | {"answer_by_s": ANSWER_BY_S}, rules)
+        self.at(OPENS_S)
+
+    def publish(
+        self, key: str, title: str, days: Mapping[str, int], rules: Rules | None = None
+    ) -> None:
+        """Prepare a round with two schools and publish it."""
+        about = {"title": title, "school_year": "2026-2027", "parent": "", "zone": "Europe/Tirane"}
+        until = {"answer_by_s": days["results_s"] + 7 * DAY_S}
+        self.clerk("prepare_round", round=key, **about, **(until | dict(days)))
+        self.clerk("set_rules", round=key, rules=text_of(rules or Rules(ages=AGES)))
         for name, seats in (("naim", 2), ("sami", 40)):
             place = {"name": f"Shkolla {name}", "town": "Tiranë", "county": "Tiranë"}
             self.clerk("enter_school", school=name, address="Rruga e Shkollës 1", **place)
-            offered: dict[str, Value] = {"grade": "g1", "name": f"Klasa e parë, {name}"}
-            pools: list[Value] = [["open", seats]]
-            self.clerk(
-                "set_programme",
-                round=ROUND,
-                programme=f"{name}-1",
-                school=name,
-                pools=pools,
-                **offered,
-            )
-        self.clerk("publish_round", round=ROUND)
-        self.at(OPENS_S)
+            offered: dict[str, Value] = {"programme": f"{name}-1", "school": name, "grade": "g1"}
+            offered |= {"name": f"Klasa e parë, {name}", "pools": [["open", seats]]}
+            self.clerk("set_programme", round=key, **offered)
+        self.clerk("publish_round", round=key)
 
     def at(self, at_s: int) -> None:
         """Set the clock."""
