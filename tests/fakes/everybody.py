@@ -12,6 +12,7 @@ from typing import Any, Final
 from fakes.accounts import add_passkey, open_account, register
 from fakes.country import Country
 from fakes.device import Device
+from fakes.ministry import a_round_and_the_next
 from fakes.portal import Visitor, found
 from fakes.program import issue
 from kulla.kernel.canonical import Value
@@ -110,6 +111,7 @@ def _one_of_everything(country: Country, ana: str, besim: str) -> dict[str, str]
         "offer": offer.hex(),
         "proposal": proposal,
         "pending_id": "0" * 32,
+        **a_round_and_the_next(country),
         "id": "hoxha-a",
         "/services/<name> name": "act-for-a-child",
         "/style/<name>.css name": Path(style_address()).stem,

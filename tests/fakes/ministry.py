@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from fakes.country import Country
 from fakes.desk import Desk
+from kulla.kernel.service import Actor
 from kulla.services.enrolment.policy.rules import OPEN_POOL, Pool, Priority, Rules
 from kulla.services.enrolment.rounds import rules_text
 from kulla.services.enrolment.service import SERVICE
@@ -45,7 +47,7 @@ PROGRAMMES: list[list[Any]] = [
 ]
 
 
-def prepared(now_s: int = NOW_S, round_: str = ROUND, **changed: Any) -> dict[str, Any]:
+def prepared(round_: str = ROUND, **changed: Any) -> dict[str, Any]:
     """The data of prepare_round."""
     named = {"round": round_, "title": "Enrolment 2026", "school_year": "2026-27"}
     return {**named, "zone": "Europe/Tirane", "parent": "", **DAYS, **changed}
@@ -75,3 +77,25 @@ def ask(desk: Desk, name: str, /, **data: Any) -> Any:
     answer = desk.ask("clerk", MINISTRY, name, **data)
     assert isinstance(answer, list), answer
     return answer
+
+
+def a_round_and_the_next(country: Country) -> dict[str, str]:
+    """Publish a round that is open now and prepare the next one; what parts of addresses name."""
+    now_s = country.tower.clock.now_ms() // 1000
+    days = {name: now_s + (at_s - DAYS["opens_s"]) for name, at_s in DAYS.items()}
+
+    def done(name: str, **data: Any) -> None:
+        answer = country.ask(Actor("clerk", country.clerk), "enrolment", name, data)
+        assert answer.status == "accepted", (name, answer)
+
+    done("enter_schools", schools=SCHOOLS)
+    for round_ in (ROUND, "next-2026"):
+        done("prepare_round", **prepared(round_=round_, **days))
+        done("set_rules", round=round_, rules=rules_text.text_of(RULES))
+        done("set_programmes", round=round_, programmes=PROGRAMMES)
+    done("publish_round", round=ROUND)
+    ministry = "/enrolment/ministry/rounds/<round_id>"
+    behind = ("", "/days", "/step", "/rules", "/programmes", "/programmes/new", "/programmes/in")
+    more = ("/programmes/out.csv", "/programmes/of/<programme>")
+    unpublished = {f"{ministry}{rest} round_id": "next-2026" for rest in (*behind, *more)}
+    return {"round_id": ROUND, "school": "naim", "programme": "naim-1", **unpublished}

@@ -107,6 +107,28 @@ in  no  no    -     no   no   no   /appointments/desk/visits
 in  no  no    yes   no   no   no   /appointments/desk/appointments/<appointment>
 in  no  no    yes   no   no   no   /appointments/desk/appointments/<appointment>/cancel
 in  no  no    yes   no   no   no   /appointments/desk/appointments/<appointment>/move
+# enrolment: what everybody may read of rounds
+yes yes yes   yes   yes  yes  yes  /enrolment/
+yes yes yes   yes   yes  yes  yes  /enrolment/rounds/<round_id>
+yes yes yes   yes   yes  yes  yes  /enrolment/rounds/<round_id>/schools
+yes yes yes   yes   yes  yes  yes  /enrolment/rounds/<round_id>/schools/<school>
+# the ministry's rounds
+in  no  no    yes   no   no   no   /enrolment/ministry/
+in  no  no    yes   no   no   no   /enrolment/ministry/new
+in  no  no    yes   no   no   no   /enrolment/ministry/schools
+in  no  no    yes   no   no   no   /enrolment/ministry/schools/new
+in  no  no    yes   no   no   no   /enrolment/ministry/schools/in
+in  no  no    yes   no   no   no   /enrolment/ministry/schools/out.csv
+in  no  no    yes   no   no   no   /enrolment/ministry/schools/of/<school>
+in  no  no    yes   no   no   no   /enrolment/ministry/rounds/<round_id>
+in  no  no    yes   no   no   no   /enrolment/ministry/rounds/<round_id>/days
+in  no  no    yes   no   no   no   /enrolment/ministry/rounds/<round_id>/step
+in  no  no    yes   no   no   no   /enrolment/ministry/rounds/<round_id>/rules
+in  no  no    yes   no   no   no   /enrolment/ministry/rounds/<round_id>/programmes
+in  no  no    yes   no   no   no   /enrolment/ministry/rounds/<round_id>/programmes/new
+in  no  no    yes   no   no   no   /enrolment/ministry/rounds/<round_id>/programmes/in
+in  no  no    yes   no   no   no   /enrolment/ministry/rounds/<round_id>/programmes/out.csv
+in  no  no    yes   no   no   no   /enrolment/ministry/rounds/<round_id>/programmes/of/<programme>
 # operators; a role that nobody has can't be taken
 in  no  no    no    yes  no   no   /operator/tokens
 in  no  no    no    yes  no   no   /operator/tokens/issue

@@ -267,25 +267,29 @@ def test_misshapen_commands_are_refused(desk, name, data):
 
 
 def wrong_rules(change: Any) -> str:
-    return rules_text.text_of(RULES).replace(*change)
+    return rules_text.text_of(RULES).replace(*change, 1)
 
 
 @pytest.mark.parametrize(
     ("change", "place", "why"),
     [
-        (('"kind":"staff"', '"kind":"sibling"'), "priorities[3].kind", "twice"),
+        (('"kind":"staff"', '"kind":"sibling"'), "priorities[3].kind", "misshapen"),
         (('"where":"area"', '"where":"here"'), "priorities[2].where", "misshapen"),
         (('"priority":"special-need"', '"priority":"x"'), "pools[0].priority", "priority-unknown"),
-        (('"pool":"open"', '"pool":"all"'), "pools", "no-open-pool"),
-        (("2015-12-31", "2014-12-31"), "ages[1]", "days-not-in-order"),
+        (('{"pool":"open","title":"Open seats"}', '{"pool":"all","priority":"staff","title":"A"}'),
+         "pools", "no-open-pool"),
+        (("2015-12-31", "2014-12-31"), "ages[1]", "misshapen"),
         (("2015-12-31", "2015-02-30"), "ages[1]", "misshapen"),
-        (('"tie_break":"single"', '"tie_break":"many"'), "tie_break", "misshapen"),
+        (("grade-6", "grade-1"), "ages[1]", "twice"),
         (('"choices_max":5', '"choices_max":-1'), "choices_max", "misshapen"),
-        (('"choices_max":5', '"choices":5'), "choices_max", "missing"),
-        (('"choices_max":5', '"choices_max":5,"more":1'), "more", "unknown"),
-        (("{", "["), "rules", "not-json"),
+        (('"choices_max":5', '"choices_max":101'), "choices_max", "misshapen"),
+        (('"choices_max":5', '"choices_max":5,"more":1'), "more", "misshapen"),
+        (('"choices_max":5', '"choices_max":5,"titles":[["grade-9","IX"]]'), "titles[0]",
+         "misshapen"),
+        (("{", "["), "rules", "misshapen"),
+        (("{", "[" * 15000), "rules", "misshapen"),
     ],
-)
+)  # fmt: skip
 def test_rules_that_can_not_be_obeyed_are_refused_by_their_place(desk, change, place, why):
     ministry.prepare(desk)
     refusal = refused(desk, "set_rules", round=ROUND, rules=wrong_rules(change))

@@ -151,6 +151,8 @@ def rules_of(typed: RulesTyped) -> tuple[RulesTyped, Rules | None]:
         siblings_together=typed.together,
         ages=tuple((line["grade"], line["first"], line["last"]) for line in typed.lines["a"]),
         titles=tuple((line["grade"], line["title"]) for line in typed.lines["a"] if line["title"]),
+        # In the order of the form: the highest grade is placed first where siblings go together.
+        grades=tuple(line["grade"] for line in typed.lines["a"]),
     )
     return typed, rules
 

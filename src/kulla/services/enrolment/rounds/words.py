@@ -58,13 +58,8 @@ _MISSING: Final[Mapping[str, Text]] = {
 _WRONG: Final[Mapping[str, Text]] = {
     "twice": _("it stands twice"),
     "misshapen": _("it is not as it has to be"),
-    "missing": _("it is missing"),
-    "unknown": _("nobody knows it"),
-    "not-json": _("it can't be read"),
     "no-open-pool": _("a pool that is open to everybody has to be there"),
-    "for-whom": _("every pool but the open one is for a priority, and the open one for none"),
     "priority-unknown": _("it is for a priority that is not in the list"),
-    "days-not-in-order": _("its last day comes before its first"),
 }
 
 _REFUSALS: Final[Mapping[str, Text]] = {
