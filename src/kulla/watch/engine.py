@@ -14,10 +14,11 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from kulla.watch.fields import selection
+from kulla.watch.fields import kind_of, searching, selection
 from kulla.watch.plan import Family, Ints, Question, Route, Source
+from kulla.watch.settle import Settled
 from kulla.watch.sigma.rule import Rule
-from kulla.watch.sigma.sql import VALUES, lowered, quoted
+from kulla.watch.sigma.sql import VALUES, quoted
 from kulla.watch.store import Store
 from kulla.watch.truth import Found, decided
 
@@ -44,6 +45,7 @@ class Engine:
         self._rules = rules
         self._plain = plain
         self._families: dict[Source, Family] = {}
+        self._settled = Settled(store)
 
     def family(self, source: Source) -> Family:
         """All that can be asked of events of this source."""
@@ -57,15 +59,19 @@ class Engine:
         family = self.family(source)
         found: list[tuple[Ints, Ints]] = []
         if family.questions and lines:
-            self._fill(lines)
+            self._fill(source, lines)
             for route, where in self._routes(family):
                 if route.asked:
                     found.extend(self._route(route, where))
         return _as_hits(found)
 
-    def _fill(self, lines: Sequence[bytes]) -> None:
-        sql = "CREATE OR REPLACE TABLE raw ENGINE = Memory AS SELECT n, assumeNotNull(line) AS line FROM Python(incoming)"
-        self._store.take(sql, _table_of(lines))
+    def _fill(self, source: Source, lines: Sequence[bytes]) -> None:
+        begin = "CREATE OR REPLACE TABLE raw ENGINE = Memory AS SELECT n, "
+        if source.product == "windows":
+            chosen = f"line, {kind_of(source)} FROM Python(incoming))"
+        else:
+            chosen = "assumeNotNull(line) AS line FROM Python(incoming)"
+        self._store.take(begin + chosen, _table_of(lines))
 
     def _routes(self, family: Family) -> Iterator[tuple[Route, str]]:
         """The kinds of events in the block, each with the condition that finds them in `raw`.
@@ -75,30 +81,21 @@ class Engine:
         if family.source.product != "windows":
             yield family.route([("", "")]), "1"
             return
-        kinds = self._kinds(family.source)
+        kinds = self._kinds()
         alone = [kind for kind, count in kinds if count >= ALONE_MIN]
         rest = [kind for kind, count in kinds if count < ALONE_MIN]
         for kind in alone:
             where = "1" if len(kinds) == 1 else f"kind = {quoted(_kind_text(kind))}"
             yield family.route([kind]), where
         if rest:
-            if alone:
-                known = ", ".join(quoted(_kind_text(kind)) for kind in alone)
-                yield family.route(rest), f"kind NOT IN ({known})"
-            else:
-                yield family.route(rest), "1"
+            known = ", ".join(quoted(_kind_text(kind)) for kind in alone)
+            yield family.route(rest), f"kind NOT IN ({known})" if alone else "1"
 
-    def _kinds(self, source: Source) -> list[tuple[tuple[str, str], int]]:
-        """Channel and number of the events in `raw`, with their count; `raw` is marked with them."""
-        inner = selection(source, (), ("Channel", "EventID"), "1")
-        kind = f"concat({lowered('EventID')}, ' ', {lowered('Channel')})"
-        self._store.run(
-            "CREATE OR REPLACE TABLE marked ENGINE = Memory AS "
-            f"SELECT raw.n AS n, line, toLowCardinality({kind}) AS kind "
-            f"FROM raw INNER JOIN ({inner}) AS k ON raw.n = k.n"
+    def _kinds(self) -> list[tuple[tuple[str, str], int]]:
+        """Channel and number of the events in `raw`, with their count."""
+        found = self._store.rows(
+            "SELECT toString(kind) AS kind, count() AS c FROM raw GROUP BY kind ORDER BY kind"
         )
-        self._store.run("EXCHANGE TABLES raw AND marked")
-        found = self._store.rows("SELECT toString(kind) AS kind, count() AS c FROM raw GROUP BY kind")
         kinds = []
         for row in found.to_pylist():
             event, _, channel = _text(row["kind"]).partition(" ")
@@ -106,42 +103,39 @@ class Engine:
         return kinds
 
     def _route(self, route: Route, where: str) -> Iterator[tuple[Ints, Ints]]:
-        sql = selection(route.family.source, route.plain, route.low, where)
-        self._store.run(f"CREATE OR REPLACE TABLE asked ENGINE = Memory AS {sql}")
-        everything = _array(self._store.rows("SELECT n FROM asked"), "n")
         if self._plain:
-            open_questions = [(one, everything) for one in route.asked]
-            yield from self._exact(open_questions)
+            everything = _array(self._store.rows(f"SELECT n FROM raw WHERE {where}"), "n")
+            yield from self._exact(route.family, [(one, everything) for one in route.asked])
             return
-        found = self._search(route, everything)
-        open_questions = []
+        found = self._search(route, where)
+        undecided: list[tuple[Question, Ints]] = []
         for one in route.asked:
-            sure, undecided = decided(one.compiled, found)
+            sure, rest = decided(one.compiled, found)
             if len(sure):
                 yield np.full(len(sure), one.rule, np.int64), sure
-            if len(undecided):
-                open_questions.append((one, undecided))
-        yield from self._exact(open_questions)
+            if len(rest):
+                undecided.append((one, rest))
+        yield from self._exact(route.family, undecided)
 
-    def _search(self, route: Route, everything: Ints) -> Found:
-        """One multi-pattern search for each field that has anchors."""
-        family = route.family
+    def _search(self, route: Route, where: str) -> Found:
+        """One multi-pattern search for each field that has anchors, in one pass."""
+        searches = self._settled.settle(route.searches)
+        table = self._store.rows(searching(route.family.source, searches, where))
+        everything = _array(table, "n")
         rows, anchors = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-        for name in route.searched:
-            search = f"multiMatchAllIndices({_searched(name)}, {family.patterns[name]})"
-            table = self._store.rows(
-                f"SELECT n, h FROM (SELECT n, {search} AS h FROM asked) WHERE notEmpty(h)"
-            )
-            if len(table):
-                where, numbers = _unrolled(table.column("h"), _array(table, "n"))
-                rows.append(where)
-                anchors.append(numbers - 1 + family.first[name])
-        return Found(np.concatenate(anchors), np.concatenate(rows), family.anchors, everything)
+        for place, one in enumerate(searches):
+            there, numbers = _unrolled(table.column(f"h{place}"), everything)
+            rows.append(there)
+            anchors.append(one.numbers[numbers - 1])
+        count = route.family.anchors
+        return Found(np.concatenate(anchors), np.concatenate(rows), count, everything)
 
-    def _exact(self, questions: list[tuple[Question, Ints]]) -> Iterator[tuple[Ints, Ints]]:
+    def _exact(
+        self, family: Family, questions: list[tuple[Question, Ints]]
+    ) -> Iterator[tuple[Ints, Ints]]:
         """Ask ClickHouse what the anchors left open: each question of its own rows."""
-        for begin in range(0, len(questions), _TOGETHER_MAX):
-            some = questions[begin : begin + _TOGETHER_MAX]
+        for some in _together(questions):
+            self._columns(family.source, some)
             asked = [f"SELECT toUInt32({place}) AS q, n FROM asked WHERE {_among(rows)} AND {one.sql}"
                      for place, (one, rows) in enumerate(some)]  # fmt: skip
             table = self._store.rows(" UNION ALL ".join(asked))
@@ -149,8 +143,34 @@ class Engine:
                 rule_of = np.array([one.rule for one, _ in some], np.int64)
                 yield rule_of[_array(table, "q")], _array(table, "n")
 
+    def _columns(self, source: Source, questions: list[tuple[Question, Ints]]) -> None:
+        """Make `asked`: the fields that these questions read, of the rows that they are about."""
+        plain = set().union(*(one.plain for one, _ in questions))
+        low = set().union(*(one.low for one, _ in questions))
+        rows = np.unique(np.concatenate([rows for _, rows in questions]))
+        sql = selection(source, plain, low, "n IN (SELECT n FROM Python(incoming))")
+        begin = "CREATE OR REPLACE TABLE asked ENGINE = Memory AS "
+        self._store.take(begin + sql, pa.table({"n": pa.array(rows.astype(np.uint32))}))
+
 
 _TOGETHER_MAX: Final = 50
+
+
+def _together(
+    questions: list[tuple[Question, Ints]],
+) -> Iterator[list[tuple[Question, Ints]]]:
+    """Questions that are asked in one query, of one table of their fields and rows.
+
+    Those of few events and those of many stand apart, and so do keywords, which need all values:
+    else every field of every event would be made for one question's sake.
+    """
+    kinds: dict[tuple[bool, bool], list[tuple[Question, Ints]]] = {}
+    for one, rows in questions:
+        kind = (len(rows) > _LISTED_MAX, VALUES in one.plain | one.low)
+        kinds.setdefault(kind, []).append((one, rows))
+    for some in kinds.values():
+        for begin in range(0, len(some), _TOGETHER_MAX):
+            yield some[begin : begin + _TOGETHER_MAX]
 
 
 def _among(rows: Ints) -> str:
@@ -170,12 +190,6 @@ def _text(value: Any) -> str:
 def _kind_text(kind: tuple[str, str]) -> str:
     channel, event = kind
     return f"{event} {channel}"
-
-
-def _searched(field: str) -> str:
-    if field == VALUES:
-        return f"arrayStringConcat({lowered(VALUES)}, '\\n')"
-    return lowered(field)
 
 
 def _table_of(lines: Sequence[bytes]) -> pa.Table:

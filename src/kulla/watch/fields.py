@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
-from kulla.watch.plan import Source
+from kulla.watch.plan import Search, Source
 from kulla.watch.sigma.sql import VALUES, as_is, lowered, named
 
 # Where the parts of a Windows record that are not EventData stand, below Event.System.
@@ -34,21 +34,44 @@ def selection(source: Source, plain: Iterable[str], low: Iterable[str], where: s
     `raw`. The JSON of each line is parsed once for all fields.
     """
     plain, low = set(plain), set(low)
-    fields = sorted((plain | low) - {VALUES})
-    kind, values = _nested(fields) if source.nested else _flat(fields)
+    parsed, values = extraction(source, (plain | low) - {VALUES})
     chosen = ["n"]
-    for name in fields:
-        if name in plain:
-            chosen.append(f"{values[name]} AS {as_is(name)}")
-        if name in low:
-            chosen.append(f"lowerUTF8(ifNull({values[name]}, '')) AS {lowered(name)}")
-    if VALUES in plain | low:
-        chosen.append(f"v AS {as_is(VALUES)}")
-        chosen.append(f"arrayMap(x -> lowerUTF8(x), v) AS {lowered(VALUES)}")
-    inner = ["n", f"JSONExtract(line, '{kind}') AS t"]
+    chosen += [f"{values[name]} AS {as_is(name)}" for name in sorted(plain - {VALUES})]
+    chosen += [f"{small(values[name])} AS {lowered(name)}" for name in sorted(low - {VALUES})]
+    inner = ["n", parsed]
     if VALUES in plain | low:
         inner.append(f"{_all_values(source)} AS v")
+        chosen += [f"v AS {as_is(VALUES)}", f"arrayMap(x -> lowerUTF8(x), v) AS {lowered(VALUES)}"]
     return f"SELECT {', '.join(chosen)} FROM (SELECT {', '.join(inner)} FROM raw WHERE {where})"
+
+
+def searching(source: Source, searches: Sequence[Search], where: str) -> str:
+    """A SELECT of the row's number and, for the search number i, the column `h{i}` of its finds."""
+    parsed, values = extraction(source, {one.field for one in searches} - {VALUES})
+    chosen = ["n"]
+    for place, one in enumerate(searches):
+        text = "line" if one.field == VALUES else small(values[one.field])
+        chosen.append(f"multiMatchAllIndices({text}, {one.patterns}) AS h{place}")
+    return f"SELECT {', '.join(chosen)} FROM (SELECT n, line, {parsed} FROM raw WHERE {where})"
+
+
+def kind_of(source: Source) -> str:
+    """SQL of an event's number and channel in lower case, with a space between, out of `line`."""
+    parsed, values = extraction(source, {"Channel", "EventID"})
+    event, channel = small(values["EventID"]), small(values["Channel"])
+    kind = f"toLowCardinality(concat({event}, ' ', {channel}))"
+    return f"{kind} AS kind FROM (SELECT n, assumeNotNull(line) AS line, {parsed}"
+
+
+def small(value: str) -> str:
+    """SQL of a value in lower case, '' where it is missing."""
+    return f"lowerUTF8(ifNull({value}, ''))"
+
+
+def extraction(source: Source, fields: Iterable[str]) -> tuple[str, dict[str, str]]:
+    """SQL that parses `line` into `t`, and for each field the SQL of its value in it."""
+    kind, values = _nested(sorted(fields)) if source.nested else _flat(sorted(fields))
+    return f"JSONExtract(line, '{kind}') AS t", values
 
 
 def _text(names: Iterable[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -12,10 +12,12 @@ import numpy.typing as npt
 from kulla.watch.sigma.anchors import Anchor, anchor_of, needed, vectorscan
 from kulla.watch.sigma.routes import CHANNEL, EVENT, insisted
 from kulla.watch.sigma.rule import Rule
-from kulla.watch.sigma.sql import columns, expression, quoted
-from kulla.watch.sigma.tree import All, Either, Node, Not, Test
+from kulla.watch.sigma.sql import VALUES, columns, expression, quoted
+from kulla.watch.sigma.tree import All, Node, Not, Test
 
 Ints: TypeAlias = npt.NDArray[np.int64]
+NOWHERE: Final = 0
+"""The number of no anchor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,8 @@ class Question:
     """One way of one rule to be true of an event.
 
     rule: its place in the list of rules. channels, events: what it insists on in lower case; None
-    where on nothing. plain, low: the fields that its exact condition and its anchors read.
+    where on nothing. plain, low: the fields that its exact condition reads. searched: the fields
+    of its anchors; in_line: the numbers of those that are looked for in whole lines.
     """
 
     rule: int
@@ -69,6 +72,8 @@ class Question:
     events: frozenset[str] | None
     plain: set[str]
     low: set[str]
+    searched: set[str]
+    in_line: list[int]
     _sql: str = field(default="")
 
     @property
@@ -98,12 +103,10 @@ class Family:
         for _, node in fitting:
             numbers.note(node)
         self.first = numbers.freeze()
-        self.anchors = len(numbers.by_anchor)
+        self.anchors = len(numbers.by_anchor) + 1  # and NOWHERE
         self.questions = [_question(position, node, numbers) for position, node in fitting]
-        self.patterns = {
-            name: "[" + ", ".join(quoted(vectorscan(one)) for one in known) + "]"
-            for name, known in numbers.by_field.items()
-        }
+        self.by_field = {name: list(known) for name, known in numbers.by_field.items()}
+        self._patterns: dict[str, str] = {}
         self._routes: dict[tuple[tuple[str, str], ...], Route] = {}
 
     def route(self, kinds: Sequence[tuple[str, str]]) -> Route:
@@ -118,25 +121,49 @@ class Family:
                 for one in self.questions
                 if any(_can(one, channel, event) for channel, event in key)
             ]
-            known = self._routes[key] = Route(self, asked)
+            known = self._routes[key] = Route(self, asked, alone=len(key) == 1)
         return known
+
+
+    def search(self, name: str, questions: Sequence[Question], *, alone: bool) -> Search:
+        """The search of one field; the same for all routes, but where a route stands `alone`.
+
+        That one looks through whole lines ('') only for what its own questions need.
+        """
+        first, known = self.first[name], self.by_field[name]
+        if name == VALUES and alone:
+            wanted = sorted({number for one in questions for number in one.in_line})
+            numbers = np.array(wanted, np.int64)
+            return Search(name, numbers, _listed([known[number - first] for number in wanted]))
+        if name not in self._patterns:
+            self._patterns[name] = _listed(known)
+        return Search(name, np.arange(first, first + len(known)), self._patterns[name])
 
 
 _ROUTES_KEPT: Final = 200
 
 
-class Route:
-    """The questions for some kinds of events, and the fields that they read."""
+def _listed(anchors: Sequence[Anchor]) -> str:
+    return "[" + ", ".join(quoted(vectorscan(one)) for one in anchors) + "]"
 
-    def __init__(self, family: Family, asked: list[Question]) -> None:
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """One multi-pattern search: the field, the anchors' numbers in order, the SQL array of them."""
+
+    field: str
+    numbers: Ints
+    patterns: str
+
+
+class Route:
+    """The questions for some kinds of events, and the searches that decide most of them."""
+
+    def __init__(self, family: Family, asked: list[Question], *, alone: bool) -> None:
         self.family = family
         self.asked = asked
-        self.plain: set[str] = set()
-        self.low: set[str] = set()
-        for one in asked:
-            self.plain |= one.plain
-            self.low |= one.low
-        self.searched = sorted(self.low & set(family.patterns))
+        fields = {name for one in asked for name in one.searched}
+        self.searches = [family.search(name, asked, alone=alone) for name in sorted(fields)]
 
 
 class _Numbers:
@@ -148,33 +175,23 @@ class _Numbers:
 
     def note(self, node: Node) -> None:
         """Take in all anchors of a tree."""
-        if isinstance(node, Test):
-            anchor = anchor_of(node)
-            if anchor is not None:
-                known = self.by_field.setdefault(anchor.field, {})
-                known.setdefault(anchor, len(known))
-            else:
-                self.note(needed(node))
-        elif isinstance(node, Not):
-            self.note(node.part)
-        else:
-            for part in node.parts:
-                self.note(part)
+        for anchor in _anchors(node):
+            known = self.by_field.setdefault(anchor.field, {})
+            known.setdefault(anchor, len(known))
 
     def freeze(self) -> dict[str, int]:
-        """Number all; gives the first number of each field."""
+        """Number all, from 1; gives the first number of each field."""
         first = {}
         for name, known in self.by_field.items():
-            first[name] = len(self.by_anchor)
+            first[name] = len(self.by_anchor) + 1
             for anchor in known:
-                self.by_anchor[anchor] = len(self.by_anchor)
+                self.by_anchor[anchor] = len(self.by_anchor) + 1
         return first
 
 
 def _question(position: int, node: Node, numbers: _Numbers) -> Question:
     plain, low = columns(node)
-    low = set(low)
-    _searched(node, low)
+    anchors = set(_anchors(node))
     return Question(
         position,
         node,
@@ -183,19 +200,24 @@ def _question(position: int, node: Node, numbers: _Numbers) -> Question:
         insisted(node, EVENT),
         plain,
         low,
+        {anchor.field for anchor in anchors},
+        [numbers.by_anchor[anchor] for anchor in anchors if anchor.field == VALUES],
     )
 
 
-def _searched(node: Node, low: set[str]) -> None:
-    """Add the fields that must be searched for what a test can't do without."""
-    if isinstance(node, Not):
-        _searched(node.part, low)
-    elif isinstance(node, Test):
-        if anchor_of(node) is None:
-            low |= columns(needed(node))[1]
+def _anchors(node: Node) -> Iterator[Anchor]:
+    """All anchors of a tree, and of what its other tests can't do without."""
+    if isinstance(node, Test):
+        anchor = anchor_of(node)
+        if anchor is not None:
+            yield anchor
+        elif (bound := needed(node)) != All(()):
+            yield from _anchors(bound)
+    elif isinstance(node, Not):
+        yield from _anchors(node.part)
     else:
         for part in node.parts:
-            _searched(part, low)
+            yield from _anchors(part)
 
 
 def _compiled(node: Node, numbers: _Numbers) -> Compiled:
@@ -227,6 +249,3 @@ def _can(one: Question, channel: str, event: str) -> bool:
     if one.channels is not None and channel not in one.channels:
         return False
     return one.events is None or event in one.events
-
-
-__all__ = ["Compiled", "Either", "Family", "Group", "Ints", "Question", "Reverse", "Route", "Source"]

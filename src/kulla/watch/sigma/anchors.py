@@ -8,16 +8,23 @@ where they can't be true, by literal strings that every match contains.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from kulla.watch.sigma.check import parsed_regex
 from kulla.watch.sigma.sql import VALUES, lower
 from kulla.watch.sigma.tree import ANY, All, Either, Node, Test
 
 
+_SAFE_IN_JSON: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789 _-.:;=,@#$%*(){}[]|!?~^")
+"""Letters that no writer of JSON writes in another way; of those below 128, in lower case."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Anchor:
-    """A literal in lower case in a field ('' for any value); at its start or end where so said."""
+    """A literal in lower case in a field, at its start or end where so said.
+
+    The field '' is the whole line of JSON, for keywords.
+    """
 
     field: str
     text: str
@@ -26,19 +33,35 @@ class Anchor:
 
 
 def anchor_of(test: Test) -> Anchor | None:
-    """The anchor that is there exactly where the test is true; None where there is no such."""
+    """The anchor that is there exactly where the test is true; None where there is no such.
+
+    A single letter from a to z stands in nearly every event: to find it costs more than it decides.
+    """
     if test.how != "text" or test.cased:
         return None
+    if test.field == VALUES:
+        return _in_line(test)
     match test.pattern:
-        case (str(text),) if text and test.field != VALUES:
+        case (str(text),) if text:
             return Anchor(test.field, lower(text), True, True)
-        case (0, str(text), 0) if test.field != VALUES or "\n" not in text:
+        case (0, str(text), 0) if not _everywhere(text):
             return Anchor(test.field, lower(text))
-        case (str(text), 0) if test.field != VALUES:
+        case (str(text), 0):
             return Anchor(test.field, lower(text), True, False)
-        case (0, str(text)) if test.field != VALUES:
+        case (0, str(text)) if text:
             return Anchor(test.field, lower(text), False, True)
     return None
+
+
+def _in_line(test: Test) -> Anchor | None:
+    """Only for the tests that `needed` makes: a run of a keyword, as it stands in the line."""
+    match test.pattern:
+        case (0, str(text), 0) if test.flags == _LINE:
+            return Anchor(VALUES, text)
+    return None
+
+
+_LINE: Final = "line"
 
 
 def needed(test: Test) -> Node:
@@ -51,10 +74,18 @@ def needed(test: Test) -> Node:
 
 
 def _contains(field: str, text: str) -> Node:
-    # A keyword's search runs over all values with a line's end between them.
-    if not text or (field == VALUES and "\n" in text):
-        return All(())
-    return Test(field, "text", (ANY, text, ANY))
+    if field == VALUES:
+        run = max(_runs(lower(text)), key=len, default="")
+        return Test(VALUES, "text", (ANY, run, ANY), flags=_LINE) if len(run) > 1 else All(())
+    return All(()) if _everywhere(text) else Test(field, "text", (ANY, text, ANY))
+
+
+def _everywhere(text: str) -> bool:
+    return len(text) < 2 and text.isascii() and (text.isalnum() or not text)
+
+
+def _runs(text: str) -> list[str]:
+    return "".join(letter if letter in _SAFE_IN_JSON else "\0" for letter in text).split("\0")
 
 
 def _all(parts: list[Node]) -> Node:
@@ -100,6 +131,8 @@ def vectorscan(anchor: Anchor) -> str:
     `\z` and not `$`, which would also match before a last line's end.
     """
     body = "".join(_escaped(letter) for letter in anchor.text)
+    if anchor.field == VALUES:
+        return "(?i)" + body  # the line is searched as it is, not in lower case
     return ("^" if anchor.at_start else "") + body + ("\\z" if anchor.at_end else "")
 
 
