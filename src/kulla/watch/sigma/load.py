@@ -10,11 +10,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import yaml
 from sigma.collection import SigmaCollection
-from sigma.correlations import SigmaCorrelationRule
 from sigma.exceptions import SigmaError
 from sigma.filters import SigmaFilter
 from sigma.pipelines.sysmon import sysmon_pipeline
@@ -24,11 +23,12 @@ from sigma.rule import SigmaLogSource, SigmaRule, SigmaRuleBase
 
 from kulla.watch.errors import RuleUnfit, WatchFailed
 from kulla.watch.sigma.check import check
-from kulla.watch.sigma.link import Correlation, link
+from kulla.watch.sigma.link import Correlation, correlation_of, link
 from kulla.watch.sigma.rule import Rule, Unfit, Variant
 from kulla.watch.sigma.translate import tree_of
 from kulla.watch.sigma.routes import reaches_channel
 from kulla.watch.sigma.tree import Either, Node
+from kulla.watch.sigma.measure import check_expression
 
 _AUDITED: Final = {"process_creation", "registry_event", "registry_set", "registry_add"}
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -86,7 +86,6 @@ def load_rules(
     loaded = RuleSet()
     read = [(name, data, _parsed(name, data, loaded)) for name, data in files]
     filters = [one for _, _, parsed in read if parsed for one in parsed.filters]
-    correlations: list[tuple[str, SigmaCorrelationRule]] = []
     for name, data, parsed in read:
         if parsed is None:
             continue
@@ -94,20 +93,23 @@ def load_rules(
         for position, rule in enumerate(parsed.rules):
             if rule.errors:
                 loaded.unfit.append(_unfit(name, rule, str(rule.errors[0])))
-            elif isinstance(rule, SigmaCorrelationRule):
-                correlations.append((name, rule))
-            else:
+            elif isinstance(rule, SigmaRule):
                 _take(loaded, name, (rule, again, position), filters, pipeline)
         for wrong in parsed.filters:
             if wrong.errors:
                 loaded.unfit.append(_unfit(name, wrong, str(wrong.errors[0])))
     _same_ids(loaded)
-    link(loaded, correlations)
+    found = link(loaded.rules, loaded.correlations, loaded.unfit)
+    loaded.rules, loaded.correlations = found[0], found[1]
+    loaded.unfit += found[2]
     return loaded
 
 
 def _parsed(name: str, data: bytes, loaded: RuleSet) -> SigmaCollection | None:
     try:
+        for document in _documents(data):
+            if "correlation" in document:
+                _take_correlation(loaded, name, document)
         return _collection(data)
     except (yaml.YAMLError, SigmaError, AttributeError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
@@ -115,14 +117,31 @@ def _parsed(name: str, data: bytes, loaded: RuleSet) -> SigmaCollection | None:
         return None
 
 
-def _collection(data: bytes) -> SigmaCollection:
+def _documents(data: bytes) -> list[dict[str, Any]]:
+    # Both loaders are the safe ones; which is there depends on how PyYAML was built.
     documents = [one for one in yaml.load_all(data, Loader=_LOADER) if one is not None]  # noqa: S506
     for document in documents:
         if not isinstance(document, dict):
             raise TypeError("a rule is a mapping, and this is not one")
+    return documents
+
+
+def _collection(data: bytes) -> SigmaCollection:
+    documents = [one for one in _documents(data) if "correlation" not in one]
     return SigmaCollection.from_dicts(
         documents, collect_errors=True, collect_filters=True, resolve_references=False
     )
+
+
+def _take_correlation(loaded: RuleSet, name: str, document: dict[str, Any]) -> None:
+    try:
+        one = correlation_of(document, name)
+        check_expression(one.expression) if one.expression else None
+    except RuleUnfit as error:
+        title = str(document.get("title") or Path(name).name)
+        loaded.unfit.append(Unfit(str(document.get("id") or ""), title, name, str(error)))
+    else:
+        loaded.correlations.append(one)
 
 
 class _Again:
