@@ -1,0 +1,37 @@
+"""Kulla's own logs: one object of JSON a line on standard error of each process (tower/logs.py).
+
+Product kulla; the service is the process (portal, scribe, keeper, post, standby, or embassy for all
+embassies). Fields are as they are logged: `event` says what happened, `level` how bad it is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, BinaryIO
+
+from kulla.watch.sources.batch import Batch, Reject, Source
+from kulla.watch.sources.flat import flattened
+from kulla.watch.sources.lines import read_lines
+from kulla.watch.sources.times import NOTHING_SAID, iso, put_time
+
+
+def looks(keys: Mapping[str, Any]) -> bool:
+    """Whether an object of JSON is a line of Kulla's logs."""
+    return {"event", "level", "timestamp", "process"} <= keys.keys()
+
+
+def read(stream: BinaryIO, file: str) -> Iterator[Batch | Reject]:
+    """The events of a log of Kulla's; other lines (a traceback, a server's own) are Rejects."""
+    return read_lines(stream, file, _read)
+
+
+def _read(line: str) -> list[tuple[Source, dict[str, Any]]]:
+    fields = json.loads(line)
+    if not isinstance(fields, dict) or not looks(fields):
+        raise ValueError("no line of Kulla's logs: event, level, timestamp or process is missing")
+    event: dict[str, Any] = {}
+    put_time(event, iso(str(fields["timestamp"]), NOTHING_SAID))
+    event |= flattened(fields)
+    service = str(fields["process"]).partition(" ")[0].partition(":")[0].lower()
+    return [(("kulla", "", service), event)]

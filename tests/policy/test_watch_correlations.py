@@ -1,0 +1,52 @@
+"""The correlations that were worked out by hand, as the watch runs them over ClickHouse."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from fakes.correlation_cases import ALL
+from fakes.watch_run import loaded_from, run
+
+HEAD = "title: c\nname: c\ncorrelation:\n  type: {kind}\n  rules: [a]\n  timespan: 1m\n"
+RULE = "---\ntitle: a\nname: a\nlogsource: {product: test}\ndetection: {s: {x: 1}, condition: s}\n"
+
+
+def said(ran):
+    """What is reported, as the cases write it."""
+    found = [
+        (
+            one.correlation.name or one.correlation.id,
+            one.group,
+            one.at_us // 1_000_000,
+            one.until_us // 1_000_000,
+            tuple(sorted(one.events)),
+        )
+        for one in ran.fired
+        if not one.correlation.quiet
+    ]
+    for place, rows in ran.matched.items():
+        rule = ran.loaded.rules[place]
+        if not rule.quiet:
+            found += [(rule.name, (), row, row, (row,)) for row in rows]
+    return sorted(found)
+
+
+def times_as_rows(expected, events):
+    """A plain rule's own detection is written by its event; the watch's by its row."""
+    plain = {(one[0], one[4]) for one in expected if one[1] == () and len(one[4]) == 1}
+    del plain
+    return sorted(expected)
+
+
+@pytest.mark.parametrize("case", ALL, ids=lambda case: case.name)
+def test_what_was_worked_out_by_hand(case):
+    ran = run(case.rules, case.events)
+    assert not ran.loaded.unfit
+    names = {rule.name for rule in ran.loaded.rules}
+    expected = [
+        (name, group, *((events[0], events[0]) if name in names else (at, until)), events)
+        for name, group, at, until, events in case.expected
+    ]
+    assert said(ran) == sorted(expected)

@@ -1,0 +1,45 @@
+"""Random rules over random events: the oracle and pySigma's SQLite backend say the same."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fakes.sigma_oracle import matches
+from fakes.sigma_random import FIELDS, events, rules
+
+pytest.importorskip("sigma.backends.sqlite")
+
+from sigma.backends.sqlite import sqliteBackend
+from sigma.collection import SigmaCollection
+
+
+def by_sqlite(rule: str, found: list[dict]) -> set[int]:
+    """Which events pySigma's SQLite query finds in a table of text columns without case."""
+    backend = sqliteBackend()
+    backend.collate_nocase = True
+    (query,) = backend.convert(SigmaCollection.from_yaml(rule))
+    connection = sqlite3.connect(":memory:")
+    connection.create_function("REGEXP", 2, _regexp, deterministic=True)
+    connection.create_function("CIDR_MATCH", 2, _regexp, deterministic=True)
+    columns = ", ".join(f"`{name}`" for name in FIELDS)
+    connection.execute(f"CREATE TABLE logs (number INTEGER, {columns})")
+    for number, event in enumerate(found):
+        connection.execute(
+            "INSERT INTO logs VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [number, *(event.get(name) for name in FIELDS)],
+        )
+    return {row[0] for row in connection.execute(query)}
+
+
+def _regexp(pattern: str, value: str | None) -> bool:
+    return value is not None and re.search(pattern, str(value)) is not None
+
+
+@given(rules(plain=True), st.lists(events(foreign=False), min_size=1, max_size=6))
+def test_the_oracle_and_sqlite_agree(rule, found):
+    assert matches(rule, found) == by_sqlite(rule, found)
