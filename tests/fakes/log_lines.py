@@ -85,13 +85,17 @@ def events_of(items):
         assert isinstance(item, Batch)
         assert len(item.numbers) == len(item.lines) > 0
         for number, line in zip(item.numbers, item.lines, strict=True):
-            event = json.loads(line)
+            event = json.loads(line, parse_constant=_refused)
             assert isinstance(event, dict)
             assert b"\n" not in line
             assert not any(isinstance(value, dict | list) for value in event.values())
             source = (item.product, item.category, item.service)
             events.append((source, number, event))
     return events, rejects
+
+
+def _refused(word):
+    raise AssertionError(f"{word} is no JSON")
 
 
 def stream(raw: bytes):
