@@ -18,6 +18,7 @@ from kulla.watch.sources import (
     json_lines,
     kulla_log,
     syslog,
+    w3c,
     zeek,
 )
 from kulla.watch.sources.mapping import own_mappings
@@ -33,6 +34,7 @@ LINE_SOURCES = {
     "journald-json": (journald.read, b'{"__REALTIME_TIMESTAMP":"1","MESSAGE":[1,2],"_PID":"x"}\n'),
 }
 OTHERS = {
+    "w3c": (w3c.read, log_lines.IIS),
     "zeek-tsv": (zeek.read, log_lines.ZEEK_TSV),
     "journald": (journald.read_exported, log_lines.JOURNAL),
     "json": (json_lines.read, log_lines.CLOUDTRAIL),
