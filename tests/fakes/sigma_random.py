@@ -1,7 +1,7 @@
 """Random Sigma rules and events for Hypothesis: small alphabets, so that rules do match events.
 
-`rules()` gives YAML; `events()` gives what they are held against. Values are made of few pieces that
-rules and events share. `plain` leaves out what pySigma's SQLite backend can't or does otherwise:
+`rules()` gives YAML; `events()` gives what they are held against. Values are made of few pieces
+that rules and events share. `plain` leaves out what pySigma's SQLite backend does otherwise:
 keywords, flags of regular expressions, text that is no ASCII, networks of IPv6 (it compares text,
 and puts no brackets around the alternatives).
 """

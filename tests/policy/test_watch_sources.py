@@ -9,7 +9,18 @@ import pytest
 
 from fakes import log_lines
 from fakes.log_lines import events_of, stream
-from kulla.watch.sources import access_log, auditd, journald, json_lines, kulla_log, syslog, zeek
+from fakes.sigma_oracle import matches
+from kulla.watch.rules import own_rules
+from kulla.watch.sources import (
+    access_log,
+    auditd,
+    journald,
+    json_lines,
+    kulla_log,
+    syslog,
+    w3c,
+    zeek,
+)
 from kulla.watch.sources.mapping import MappingInvalid, mapping_of, own_mappings
 from kulla.watch.sources.times import Assumed
 
@@ -146,6 +157,22 @@ def test_access_logs_in_all_their_forms():
     assert garbage["c-uri"] == "\x16\x03\x01"
     assert "cs-method" not in garbage
     assert (host["cs-host"], host["s-port"], host["sc-bytes"]) == ("kulla.al", "443", 0)
+
+
+def test_the_log_of_iis_as_sharepoint_writes_it():
+    events, rejects = events_of(w3c.read(stream(log_lines.IIS), "u_ex220715.log"))
+    first, second = (event for _, _, event in events)
+    assert (first["cs-uri-stem"], first["c-uri"]) == (
+        "/_layouts/15/pickers.aspx",
+        "/_layouts/15/pickers.aspx?a=1",
+    )
+    assert (first["cs-user-agent"], first["sc-status"], first["s-port"]) == ("curl/7 (x)", 200, 443)
+    assert first["_at_us"] == us(2022, 7, 15, 7, 30)
+    assert (second["cs-username"], second["cs-uri-query"]) == ("KULLA\\besa", "/")
+    assert "cs-user-agent" not in second
+    assert [reject.number for reject in rejects] == [7]
+    rule = own_rules()["web_sharepoint_shells_of_2022.yml"]
+    assert matches(rule, [first, second]) == {0}
 
 
 def test_zeek_in_tsv_keeps_types_and_leaves_out_what_is_not_set():

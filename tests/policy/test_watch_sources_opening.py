@@ -26,6 +26,7 @@ KINDS = {
     "auditd": log_lines.AUDIT,
     "syslog": log_lines.AUTH,
     "access-log": log_lines.ACCESS,
+    "w3c": log_lines.IIS,
     "zeek-tsv": log_lines.ZEEK_TSV,
     "zeek-json": log_lines.ZEEK_JSON,
     "journald-export": log_lines.JOURNAL,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, Final
 
@@ -53,6 +54,19 @@ def read_lines(stream: BinaryIO, file: str, read: Read) -> Iterator[Batch | Reje
         for source, event in events:
             yield from gathering.add(source, number, encoded(event))
     yield from gathering.rest()
+
+
+def object_of(line: str) -> dict[str, Any]:
+    """The object of JSON that a line is. Raises ValueError that says why it is none."""
+    try:
+        found = json.loads(line)
+    except RecursionError:
+        raise ValueError("JSON that is nested too deep") from None
+    except ValueError as error:
+        raise ValueError(f"no JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise ValueError("a line of JSON, but no object")
+    return found
 
 
 def text_of(line: bytes) -> str:
