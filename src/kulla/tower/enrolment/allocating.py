@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, cast
 
 from kulla.kernel.edges import Clock
 from kulla.kernel.errors import KullaError
@@ -63,6 +63,16 @@ class AllocationReport:
     posting_s: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a run would come to: by child (programme, choice), and the transcripts' SHA-256."""
+
+    report: AllocationReport
+    results: Mapping[str, tuple[str, int]]
+    public: bytes
+    audit: bytes
+
+
 class Allocator:
     """Allocates rounds at one home. `home` is its folder; for one thread.
 
@@ -92,6 +102,27 @@ class Allocator:
         Raises RoundMissing, AllocationDiffers, PostingStopped, KullaError where keeper or scribe
         does not answer.
         """
+        stated, made, report = self._computed(key, say)
+        posting = self._clock.monotonic_s()
+        say("keeping the transcripts")
+        self._keep(key, stated, made)
+        self._post(key, stated, made, report, say)
+        report.posting_s = round(self._clock.monotonic_s() - posting, 3)
+        return report
+
+    def expect(self, key: str, say: Say = lambda _: None) -> Expected:
+        """What `run` would come to; nothing is posted or kept. Raises as `run`."""
+        _stated, made, report = self._computed(key, say)
+        commands = part_commands(key, made.allocation)
+        report.parts = len(commands)
+        results: dict[str, tuple[str, int]] = {}
+        for command in commands:
+            for child, programme, _pool, choice in cast("Any", command.data["rows"]):
+                results[child] = (programme, choice)
+        hashes = (hashlib.sha256(one).digest() for one in (made.public, made.audit))
+        return Expected(report, results, *hashes)
+
+    def _computed(self, key: str, say: Say) -> tuple[Stated, _Made, AllocationReport]:
         stated = self._confirmed(key)
         report = AllocationReport(key, str(stated.round["state"]), len(stated.applications))
         self._check_list(stated)
@@ -102,19 +133,14 @@ class Allocator:
         report.opening_s = round(computing - started, 3)
         say("allocating")
         made = _compute(key, stated, opened)
-        posting = self._clock.monotonic_s()
-        report.computing_s = round(posting - computing, 3)
+        report.computing_s = round(self._clock.monotonic_s() - computing, 3)
         report.placed = made.allocation.placed
         for one, _ in opened:
             if one.fault:
                 report.refused[one.fault] = report.refused.get(one.fault, 0) + 1
         report.public = hashlib.sha256(made.public).hexdigest()
         report.audit = hashlib.sha256(made.audit).hexdigest()
-        say("keeping the transcripts")
-        self._keep(key, stated, made)
-        self._post(key, stated, made, report, say)
-        report.posting_s = round(self._clock.monotonic_s() - posting, 3)
-        return report
+        return stated, made, report
 
     def _confirmed(self, key: str) -> Stated:
         """The round as a quorum holds it: its last act lies below the watermark."""

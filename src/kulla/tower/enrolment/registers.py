@@ -61,6 +61,10 @@ class RoundRows:
             tables.APPLICATION, "round = ? AND state = ? ORDER BY id", key, tables.FILED
         )
 
+    def results(self, key: str) -> Iterator[Row]:
+        """All results of a round."""
+        return self._all(tables.RESULT, "round = ?", key)
+
     def child(self, child: str) -> Row | None:
         """What was entered of a child."""
         return next(self._all(tables.CHILD, "subject = ?", child), None)
