@@ -138,11 +138,9 @@ def programme_row(one: Programme) -> dict[str, Any]:
 
 
 def _reached_row(rules: Rules, reached: Reached) -> dict[str, Any]:
-    """`last`, by pool: '' where children without a class have seats of it."""
     ordered = sorted(reached.under.items(), key=_in_order)
     return {
         "filled": reached.filled,
-        "last": {pool: kind_of(rules, rank) for pool, rank in reached.last.items()},
         "cutoffs": [
             {
                 "priority": kind_of(rules, own.rank),
