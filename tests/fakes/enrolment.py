@@ -6,13 +6,14 @@ test of what families do is about that alone.
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from kulla.kernel.rows import Row, RowsByKey
 from kulla.services.enrolment import tables
 from kulla.services.enrolment.policy.rules import Pool, Priority, Rules
-from kulla.services.enrolment.policy.rules_text import rules_to_json
 
 ROUND: Final = "2026"
 OPENS_S: Final = int(datetime(2026, 2, 1, 8, tzinfo=UTC).timestamp())
@@ -48,7 +49,7 @@ PROGRAMMES: Final = tuple(
 def open_round(rows: RowsByKey, key: str = ROUND, **more: Any) -> None:
     """Put a published round with its rules, schools and programmes into the registers."""
     rows.put(tables.ROUND, round_row(key) | more)
-    text = rules_to_json(RULES)
+    text = rules_text()
     rows.put(
         tables.RULES,
         {"id": f"{key}-1", "round": key, "version": 1, "text": text, "set_ms": 0, "position": 0},
@@ -94,6 +95,12 @@ def round_row(key: str = ROUND) -> Row:
         "parts_posted": 0,
         "position": 0,
     }
+
+
+def rules_text() -> str:
+    """RULES as JSON with every key but `grades`, which is empty."""
+    plain = {key: value for key, value in asdict(RULES).items() if key != "grades"}
+    return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def wish(*choices: str, change: int = 1, **more: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kulla.cli.enrolment_lottery import commit, draw
+from kulla.cli.enrolment_run import run
 from kulla.kernel.errors import KullaError
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def enrolment() -> None:
 
 enrolment.add_command(commit)
 enrolment.add_command(draw)
+enrolment.add_command(run)
 
 
 @enrolment.command("allocate")

@@ -357,13 +357,15 @@ def ask(
     data: Mapping[str, Value],
     *,
     whom: str = "",
+    names: tuple[bytes, ...] = (),
 ) -> tuple[Command, Answer]:
     """Hand a command of the person who is signed in to the tower and wait for its answer.
 
-    `whom` is the subject of the person it is done for; '' or their own: for themself.
+    `whom` is the subject of the person it is done for; '' or their own: for themself. `names` are
+    those of the blobs that it brings.
     """
     actor = signed_in(request)
     if whom and whom != actor.subject:
         actor = Actor(actor.role, actor.subject, whom)
-    command = Command(service, name, command_id, actor, data)
+    command = Command(service, name, command_id, actor, data, names)
     return command, request.tower.submit(command)

@@ -8,12 +8,13 @@ class; docs/services/enrolment-allocation.md says why each rule is there.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from kulla.services.enrolment.policy import lottery
 from kulla.services.enrolment.policy.allocate import Allocation, eligible, preferred
-from kulla.services.enrolment.policy.market import Standing
+from kulla.services.enrolment.policy.market import Standing, told_pool
 from kulla.services.enrolment.policy.rules import Rules
 
 # A class is named as the last that had a seat only where this many children of public classes
@@ -27,22 +28,26 @@ class Reached:
     """How far one programme came.
 
     `under`: by standing, the decimal under which a number has a seat, '0' where nobody of that
-    standing has one, '1' where nobody was refused. `last`: the weakest class (its place in the
-    rules; one behind the last is no class) that has a seat, None where it can't be told.
+    standing has one, '1' where nobody was refused. `last`: by pool, the weakest class (its place in
+    the rules; one behind the last is no class) that has a seat of it, where it can be told.
     """
 
     filled: int = 0
     under: Mapping[Standing, str] = field(default_factory=dict)
-    last: int | None = None
+    last: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class _Seen:
-    """The largest number with a seat, and the smallest that was refused."""
+    """The largest number with a seat, the smallest that was refused, and how many seats by pool."""
 
     admitted: bytes | None = None
     refused: bytes | None = None
-    seats: int = 0
+    pools: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def seats(self) -> int:
+        return self.pools.total()
 
 
 def cutoffs(allocation: Allocation) -> dict[str, Reached]:
@@ -53,8 +58,7 @@ def cutoffs(allocation: Allocation) -> dict[str, Reached]:
         standings = seen.get(programme, {})
         under = {own: _under(one) for own, one in standings.items()}
         filled = sum(one.seats for one in standings.values())
-        ranks = [own.rank for own, one in standings.items() if one.seats]
-        found[programme] = Reached(filled, under, max(ranks, default=None))
+        found[programme] = Reached(filled, under, _last(standings))
     return found
 
 
@@ -77,15 +81,22 @@ def told(allocation: Allocation) -> dict[str, Reached]:
             for own, one in public.items()
             if one.refused is not None and (one.seats or own.rank > first_public)
         }
-        seats = {own.rank: 0 for own in public}
-        for own, one in public.items():
-            seats[own.rank] += one.seats
-        last = max((rank for rank, count in seats.items() if count), default=None)
-        if sum(seats.values()) < LEAST_TOLD:
-            last = None
         filled = sum(one.seats for one in standings.values())
-        found[programme] = Reached(filled, under, last)
+        found[programme] = Reached(filled, under, _last(public, rules))
     return found
+
+
+def _last(standings: Mapping[Standing, _Seen], told_by: Rules | None = None) -> dict[str, int]:
+    """By pool the weakest class with a seat; under `told_by`, as it may be told."""
+    ranks: dict[str, int] = {}
+    seats: Counter[str] = Counter()
+    for own, one in standings.items():
+        for pool, count in one.pools.items():
+            name = told_pool(told_by, pool) if told_by is not None else pool
+            ranks[name] = max(ranks.get(name, 0), own.rank)
+            seats[name] += count
+    least = LEAST_TOLD if told_by is not None else 1
+    return {pool: rank for pool, rank in sorted(ranks.items()) if seats[pool] >= least}
 
 
 def is_private(rules: Rules, own: Standing) -> bool:
@@ -115,7 +126,7 @@ def _seen(allocation: Allocation) -> dict[str, dict[Standing, _Seen]]:
             drawn = lottery.number_at(market.rules, seed, applicant.commitment, wish.programme)
             one = seen.setdefault(wish.programme, {}).setdefault(wish.standing, _Seen())
             if wish.choice == placement.choice:
-                one.seats += 1
+                one.pools[placement.pool] += 1
                 one.admitted = max(one.admitted or drawn, drawn)
             else:
                 one.refused = min(one.refused or drawn, drawn)

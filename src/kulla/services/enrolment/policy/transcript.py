@@ -138,11 +138,11 @@ def programme_row(one: Programme) -> dict[str, Any]:
 
 
 def _reached_row(rules: Rules, reached: Reached) -> dict[str, Any]:
-    """`last`: null where it can't be told, '' where children without a class have seats."""
+    """`last`, by pool: '' where children without a class have seats of it."""
     ordered = sorted(reached.under.items(), key=_in_order)
     return {
         "filled": reached.filled,
-        "last": None if reached.last is None else kind_of(rules, reached.last),
+        "last": {pool: kind_of(rules, rank) for pool, rank in reached.last.items()},
         "cutoffs": [
             {
                 "priority": kind_of(rules, own.rank),

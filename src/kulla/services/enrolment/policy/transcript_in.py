@@ -103,8 +103,8 @@ def _reached(rules: Rules, row: Mapping[str, Any]) -> Reached:
         )
         for one in row["cutoffs"]
     }
-    last = row["last"]
-    return Reached(int(row["filled"]), under, None if last is None else ranks[last])
+    last = {pool: ranks[kind] for pool, kind in row["last"].items()}
+    return Reached(int(row["filled"]), under, last)
 
 
 def _decimal(text: str) -> str:

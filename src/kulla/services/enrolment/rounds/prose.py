@@ -147,8 +147,8 @@ def _lottery(rules: Rules) -> Section:
         (
             numbers,
             _(
-                "The numbers come from secrets of several embassies that were fixed before "
-                "applying closed, and from the list of all applications. Nobody could choose "
+                "The numbers come from secrets of several embassies that are fixed before "
+                "applying closes, and from the list of all applications. Nobody could choose "
                 "them, not the ministry either, and everybody can compute them again."
             ),
             _(

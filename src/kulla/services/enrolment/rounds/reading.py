@@ -114,7 +114,11 @@ def public_round(key: str, now: Now) -> Shown:
 def _public(shown: Shown) -> bool:
     """Whether its publication is confirmed: it is where the newest act is, or a later one came."""
     row = shown.row
-    return row.state != tables.PREPARED and (shown.settled or row.state != tables.PUBLISHED)
+    if row.state == tables.PREPARED:
+        return False
+    if shown.settled or row.state != tables.PUBLISHED:
+        return True
+    return Move.objects.filter(round=row.id).exists()
 
 
 def round_of(key: str) -> Round:
