@@ -170,6 +170,7 @@ class RoundDrill:
             [*words, "--home", str(home.folder)],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            start_new_session=True,  # as the guard wants of what it may kill
         )
         self._jobs.append(job)
         return job
