@@ -11,7 +11,7 @@ from typing import Final
 from fakes.country import Country
 from fakes.enrolment_country import ROUND, School
 from fakes.portal import CLOCK
-from kulla.services.accounts.apply import RELATION, STANDS
+from kulla.services.accounts.apply import ACTING, RELATION, STANDS, pair_key
 from kulla.services.enrolment.policy.rules import Claim
 from kulla.tower.enrolment.allocating import Allocator
 from kulla.tower.enrolment.lists import ListKeeper
@@ -31,6 +31,8 @@ class Outcome:
         row = {"id": "ab" * 16, "guardian": ana, "ward": child, "kind": "child", "until_day": ""}
         row |= {"state": STANDS, "since_ms": CLOCK.at_ms, "position": 0}
         country.tower._rows.put(RELATION, row)
+        pair = {"pair": pair_key(ana, child), "child": row["id"], "attorney": "", "position": 0}
+        country.tower._rows.put(ACTING, pair)
         self.school = School(country.tower, CLOCK, CLOCK.at_ms // 1000)
         self.school.prepare({"oak": [["open", 1]], "elm": [["open", 1]]})
         self.first = besim
