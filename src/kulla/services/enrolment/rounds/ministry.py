@@ -95,7 +95,6 @@ def overview(request: PageRequest, round_id: str) -> HttpResponse:
         "schools_count": len({one.school for one in programmes}),
         "seats_count": sum(one.seats for one in reading.offered(programmes, None)),
         "filed_count": Application.objects.filter(round=row.id, state=tables.FILED).count(),
-        "secrets_count": Secret.objects.filter(round=row.id).count(),
         "may_publish": row.state == tables.PREPARED and not lacking,
         "may_close": _may_close(row, now.at_s),
         "secrets_count": Secret.objects.filter(round=row.id).count(),
