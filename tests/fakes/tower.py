@@ -57,6 +57,10 @@ class SetClock:
         return self.at_ms / 1000
 
 
+def _is_public(act: Act) -> bool:
+    return SERVICES[act.service].acts[act.name].public
+
+
 class NotYours(KullaError):
     """The subject had no part in the act, or there is none."""
 
@@ -245,7 +249,7 @@ class FakeTower:
         self._check_voice()
         with self._lock:
             act = self._acts[position][0] if 0 <= position < self._watermark else None
-            if act is None or not is_party(act, subject):
+            if act is None or not (is_party(act, subject) or _is_public(act)):
                 raise NotYours("there is no such act of this person.", place=f"act {position}")
             store = SimulatedTileStore(1)
             tree = Tree(store)

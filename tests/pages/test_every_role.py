@@ -112,6 +112,10 @@ yes yes yes   yes   yes  yes  yes  /enrolment/
 yes yes yes   yes   yes  yes  yes  /enrolment/rounds/<round_id>
 yes yes yes   yes   yes  yes  yes  /enrolment/rounds/<round_id>/schools
 yes yes yes   yes   yes  yes  yes  /enrolment/rounds/<round_id>/schools/<school>
+# its lottery, which is not drawn yet
+yes yes yes   yes   yes  yes  yes  /enrolment/rounds/<round_id>/lottery
+-   -   -     -     -    -    -    /enrolment/rounds/<round_id>/lottery/seed.txt
+-   -   -     -     -    -    -    /enrolment/rounds/<round_id>/lottery/proof.json
 # the ministry's rounds
 in  no  no    yes   no   no   no   /enrolment/ministry/
 in  no  no    yes   no   no   no   /enrolment/ministry/new

@@ -9,6 +9,7 @@ import pytest
 from fakes.portal import Visitor, words_of
 from pages import (
     desk_addresses,
+    enrolment_result_addresses,
     enrolment_round_addresses,
     home_addresses,
     program_addresses,
@@ -61,12 +62,14 @@ TABLE = {
     **staff_addresses.TABLE,
     **program_addresses.TABLE,
     **enrolment_round_addresses.TABLE,
+    **enrolment_result_addresses.TABLE,
     "receipt": WITH_RECEIPT,
     "receipt-file": WITH_RECEIPT,
     "receipt-qr": WITH_RECEIPT,
 }
 POSTED = ("appointments:book", "appointments:cancel", "appointments:move-to")
 POSTED += program_addresses.POSTED + enrolment_round_addresses.POSTED
+POSTED += enrolment_result_addresses.POSTED
 POSTED += desk_addresses.POSTED + home_addresses.POSTED + staff_addresses.POSTED
 
 
@@ -94,6 +97,8 @@ def _address(name: str, country, appointment: str) -> str:
         return reverse(name, kwargs=home_addresses.KWARGS.get(name))
     if name in enrolment_round_addresses.TABLE:
         return reverse(name, kwargs=enrolment_round_addresses.KWARGS[name])
+    if name in enrolment_result_addresses.TABLE:
+        return reverse(name, kwargs=enrolment_result_addresses.KWARGS[name])
     if name in program_addresses.TABLE:
         return reverse(name, kwargs=program_addresses.KWARGS.get(name))
     if name in staff_addresses.TABLE:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -156,6 +158,61 @@ def rebuild_once_command(journal: Path, home: Path) -> None:
     from kulla.bench.rebuild import rebuild_once
 
     rebuild_once(journal, home)
+
+
+@bench.command("allocate")
+@click.option("--applicants", default=563_353, show_default=True, help="Children who apply.")
+@click.option("--seed", default=1, show_default=True, help="The same seed makes the same wishes.")
+@click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder with vacancies.csv and siblings.csv; else enrolment/chile-2020 in KULLA_DATA.",
+)
+@click.option(
+    "--matching-limit-s", default=120.0, show_default=True, help="The most that the peer gets."
+)
+@JSON
+@KEEP
+def bench_allocate(
+    applicants: int,
+    seed: int,
+    data: Path | None,
+    matching_limit_s: float,
+    json_path: Path | None,
+    keep: Path | None,
+) -> None:
+    """Allocate a country's school places on one core; compare with the library `matching`.
+
+    Example: kulla bench allocate --json allocate.json
+    """
+    from kulla.bench.allocate import AllocatePlan, measure_allocate
+    from kulla.bench.machine import file_system, machine, versions
+
+    before = machine()
+    place = data or Path(os.environ.get("KULLA_DATA", "../shared/data")) / "enrolment/chile-2020"
+    with _folder(keep) as folder:
+        plan = AllocatePlan(place, folder, applicants, seed, matching_limit_s)
+        found = measure_allocate(plan, _say)
+        found["machine"] = {**before, "file_system": file_system(folder)}
+        found["versions"] = versions()
+        _tell(found, json_path)
+
+
+@bench.command("allocate-once", hidden=True)
+@click.argument("folder", type=click.Path(exists=True, path_type=Path))
+def allocate_once_command(folder: Path) -> None:
+    """The timed part of `kulla bench allocate`, in a process of its own."""
+    from kulla.bench.allocate import allocate_once
+
+    allocate_once(folder)
+
+
+@bench.command("matching-once", hidden=True)
+def matching_once_command() -> None:
+    """What the library `matching` makes of a market on standard input, as JSON."""
+    from kulla.bench.allocate import matched_by_peer
+
+    click.echo(matched_by_peer(sys.stdin.read()))
 
 
 @contextmanager

@@ -71,6 +71,7 @@ def icon(request: HttpRequest) -> HttpResponse:
 def robots(request: HttpRequest) -> HttpResponse:
     """Nothing of a person's is found by searching; the public pages may be."""
     del request
-    closed = ("/appointments/", "/receipts/", "/acts", "/messages", "/mine")
+    closed = ("/appointments/", "/receipts/", "/acts", "/messages", "/mine", "/enrolment/children")
+    closed += ("/enrolment/rounds/*/children/", "/enrolment/counter", "/enrolment/ministry")
     text = "".join(["User-agent: *\n", *(f"Disallow: {address}\n" for address in closed)])
     return HttpResponse(text, content_type="text/plain", headers={"Cache-Control": _DAY})

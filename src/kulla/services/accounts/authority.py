@@ -32,9 +32,10 @@ _ALLOCATORS: Final = frozenset(
     (
         *("post_results", "finish_allocation", "settle_list", "lapse_offers"),
         *("results_posted", "allocated", "place_offered", "offer_lapsed"),
+        *("commit_secret", "draw_seed", "secret_committed", "seed_drawn"),
     )
 )
-"""The commands of the job that allocates, and their acts: a replay sees only these."""
+"""The commands of the jobs that allocate and draw, and their acts: a replay sees only these."""
 
 _TOWER: Final = "tower"
 """The service of the tower's own acts: custodians sign what those hold."""

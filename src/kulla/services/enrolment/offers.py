@@ -42,7 +42,7 @@ OFFERS: Final = (
         who=(_("Parents and guardians of a child who applied."),),
         takes=_("A minute."),
         costs=_("Nothing."),
-        begin="/enrolment/",
+        begin="/enrolment/results",
         begin_text=_("See the rounds"),
         words="rezultat shkollë pranim listë pritje short vend ofertë result offer waiting list "
         "lottery place accepted",
@@ -55,7 +55,7 @@ OFFERS: Final = (
         who=(_("Parents and guardians of a child who applied."),),
         takes=_("Ten minutes. The round's page says until when."),
         costs=_("Nothing."),
-        begin="/enrolment/",
+        begin="/enrolment/results",
         begin_text=_("See the rounds"),
         words="ankim ankesë ankohem shkollë vendim appeal complaint objection school decision",
     ),

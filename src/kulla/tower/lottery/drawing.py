@@ -17,7 +17,6 @@ from kulla.journal.lottery import (
     Closing,
     check_told,
     closing_of,
-    statement_keys,
     verify_reveal,
 )
 from kulla.journal.lottery_openings import (
@@ -224,15 +223,13 @@ def _waiting(
     }
 
 
-def statement_names(policies: Sequence[PolicyFile]) -> dict[str, str]:
+def names_of(policies: Sequence[PolicyFile]) -> dict[str, str]:
     """The names of embassies by the text of their statement keys, for printing."""
-    known = statement_keys(policies)
     return {
-        text: each.name
-        for text in known
-        for policy in policies
+        each.statement_key.text(): each.name
+        for policy in reversed(policies)
         for each in policy.embassies
-        if each.statement_key and each.statement_key.text() == text
+        if each.statement_key
     }
 
 

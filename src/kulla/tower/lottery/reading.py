@@ -13,7 +13,7 @@ from kulla.kernel.canonical import Value, encode
 from kulla.kernel.edges import SystemClock
 from kulla.kernel.errors import KullaError
 from kulla.kernel.rows import Row
-from kulla.kernel.service import Actor, Command
+from kulla.kernel.service import ALLOCATOR, Command
 from kulla.kernel.tower import Answer
 from kulla.registers.sqlite import LiveRows, open_registers
 from kulla.scribe.client import ScribeClient
@@ -22,7 +22,6 @@ from kulla.tower.home import Home
 from kulla.tower.policies.earlier import FOLDER, kept_policies
 from kulla.tower.services import register_tables
 
-ALLOCATOR: Final = Actor("operator", "allocator")
 WAIT_S: Final = 60.0
 _EMBASSIES_MAX: Final = 64
 

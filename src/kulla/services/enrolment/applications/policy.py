@@ -169,6 +169,7 @@ def add_document(asked: Asked, known: Known) -> Decision:
         return Refusal("document-twice")
     data: dict[str, Value] = {
         "application": row["id"],
+        "child": child,
         "document": asked.fresh_id(),
         "kind": wish.kind,
         "name": wish.name,
@@ -191,7 +192,7 @@ def remove_document(asked: Asked, known: Known) -> Decision:
         return row
     if all(each["id"] != document for each in known.documents):
         return Refusal("document-unknown", {"document": document})
-    data: dict[str, Value] = {"application": row["id"], "document": document}
+    data: dict[str, Value] = {"application": row["id"], "child": child, "document": document}
     return (NewAct(acts.DOCUMENT_REMOVED, data),)
 
 
@@ -220,6 +221,7 @@ def decide_claim(asked: Asked, known: Known) -> Decision:
         return Refusal("changed-meanwhile", {"change": number_in(row, "changes")})
     data: dict[str, Value] = {
         "application": row["id"],
+        "child": child,
         "claim": claim,
         "verdict": verdict,
         "reason": reason,

@@ -24,8 +24,9 @@ from kulla.services.enrolment.policy.rules import SIBLING, Rules
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where a child was placed: '' and 0 for nowhere. `choice` counts from 1 in the child's own list.
+    """Where a child was placed: '' and 0 for nowhere.
 
+    `choice` counts from 1 in the child's own list.
     `pool` may tell a private class: show and journal `market.told_pool(rules, pool)` instead.
     """
 
@@ -39,8 +40,9 @@ NOWHERE = Placement()
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A choice as its grade was settled. `gained`: the sibling priority, by an older one's place;
-    `moved`: to the head of the list, for together.
+    """A choice as its grade was settled.
+
+    `gained`: the sibling priority, by an older one's place; `moved`: to the head, for together.
     """
 
     programme: str
@@ -71,7 +73,7 @@ class Allocation:
 
 
 def allocate(market: Market, seed: bytes) -> Allocation:
-    """The allocation of a market under a seed of 32 bytes: one and the same, whoever computes it."""
+    """The allocation of a market under a seed of 32 bytes: the same one, whoever computes it."""
     from kulla.services.enrolment.policy.arrays import arrays_of
     from kulla.services.enrolment.policy.siblings import solve
 
@@ -80,7 +82,7 @@ def allocate(market: Market, seed: bytes) -> Allocation:
     slots, choices = arrays.slot.tolist(), arrays.choice.tolist()
     names = [(one.programme, pool) for one in market.programmes for pool, _ in one.pools]
     placements = {
-        applicant.applicant: Placement(*names[slots[at]], choices[at]) if at >= 0 else NOWHERE
+        applicant.applicant: _placement(names[slots[at]], choices[at]) if at >= 0 else NOWHERE
         for applicant, at in zip(market.applicants, placed, strict=True)
     }
     schools = older_schools(market, placements)
@@ -89,6 +91,11 @@ def allocate(market: Market, seed: bytes) -> Allocation:
         for one in market.applicants
     }
     return Allocation(market, seed, placements, wishes, lists(market, seed, placements, wishes))
+
+
+def _placement(seat: tuple[str, str], choice: int) -> Placement:
+    programme, pool = seat
+    return Placement(programme, pool, choice)
 
 
 def older_schools(market: Market, placements: Mapping[str, Placement]) -> dict[str, frozenset[str]]:
@@ -122,7 +129,7 @@ def wishes_of(
     found = []
     for choice, name in enumerate(applicant.choices, 1):
         programme = market.by_programme[name]
-        own = standing(market.rules, applicant.claims, programme)
+        own = standing(market.rules, applicant, programme)
         follows = programme.school in schools
         if follows:
             own = with_sibling(market.rules, own)
@@ -134,7 +141,7 @@ def with_sibling(rules: Rules, own: Standing) -> Standing:
     """A standing with the sibling priority, and the claim to pools that are kept for siblings."""
     rank = next((at for at, one in enumerate(rules.priorities) if one.kind == SIBLING), own.rank)
     pools = {pool.pool for pool in rules.pools if pool.priority == SIBLING}
-    return Standing(min(rank, own.rank), own.pools | pools)
+    return Standing(min(rank, own.rank), own.pools | pools, own.open)
 
 
 def preferred(wishes: tuple[Wish, ...], placement: Placement) -> tuple[Wish, ...]:

@@ -21,6 +21,7 @@ Ints = NDArray[np.int64]
 Small = NDArray[np.int32]
 Tiny = NDArray[np.int8]
 Flags = NDArray[np.bool_]
+Marks = NDArray[np.uint8]
 
 HAS, LACKS, BARRED = 0, 1, 2
 
@@ -134,13 +135,14 @@ def _proposals(market: Market) -> Iterator[tuple[int, int, int, int, int]]:
 
 
 def _standing(market: Market, applicant: Applicant, name: str) -> Standing:
-    return standing(market.rules, applicant.claims, market.by_programme[name])
+    return standing(market.rules, applicant, market.by_programme[name])
 
 
 def _lots(market: Market, seed: bytes, columns: NDArray[Any]) -> Small:
     commitments = [one.commitment for one in market.applicants]
     if market.rules.tie_break == "single":
-        return single_lots(seed, commitments)[columns[:, 0]]
+        lots: Small = single_lots(seed, commitments)[columns[:, 0]]
+        return lots
     names = [one.programme for one in market.programmes for _ in one.pools]
     wishes = [(child, names[slot]) for child, slot in columns[:, :2].tolist()]
     drawn = {

@@ -203,7 +203,7 @@ def _cutoff_order(found: PublicTranscript) -> Finding:
     for programme, reached in found.reached.items():
         for own, under in reached.under.items():
             for other, above in reached.under.items():
-                same = own.pools == other.pools and other.rank < own.rank
+                same = (own.pools, own.open) == (other.pools, other.open) and other.rank < own.rank
                 if same and above != EVERYBODY and under != NOBODY:
                     wrong.append(programme)
     if wrong:

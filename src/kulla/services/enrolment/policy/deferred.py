@@ -12,18 +12,21 @@ it holds are marks in one array of bytes.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from kulla.services.enrolment.policy.arrays import Flags, Ints, Small
+from kulla.services.enrolment.policy.arrays import Flags, Ints, Marks, Small
 
 _TAIL = 0.01
 
 
 @dataclass(slots=True)
 class Contest:
-    """One market without siblings. `offsets` (n+1) by child; by proposal `slot` and `position`;
-    by position `owner`; by slot `starts` (s+1) and `capacity`.
+    """One market without siblings.
+
+    `offsets` (n+1) by child; by proposal `slot` and `position`; by position `owner`; by slot
+    `starts` (s+1) and `capacity`.
     """
 
     offsets: Ints
@@ -78,7 +81,7 @@ def _round(
     one: Contest,
     free: Ints,
     upcoming: Ints,
-    held: np.ndarray[tuple[int], np.dtype[np.uint8]],
+    held: Marks,
     cutoff: Small,
     slot_at: Small,
 ) -> Ints:
@@ -97,26 +100,24 @@ def _round(
     marked = np.flatnonzero(held)
     pushed_out = marked[marked > cutoff[slot_at[marked]]]
     held[pushed_out] = 0
-    again = np.concatenate((free[~taken], one.owner[pushed_out]))
-    return again[upcoming[again] < one.offsets[again + 1]]
+    again: Ints = np.concatenate((free[~taken], one.owner[pushed_out]))
+    waits: Flags = upcoming[again] < one.offsets[again + 1]
+    return again[waits]
 
 
 def _tail(
     one: Contest,
     free: Ints,
     upcoming: Ints,
-    held: np.ndarray[tuple[int], np.dtype[np.uint8]],
+    held: Marks,
     cutoff: Small,
 ) -> None:
     """The last ones propose one by one; each pushes out at most one, who goes on at once."""
-    offsets, slots, positions, owners = (
-        memoryview(array) for array in (one.offsets, one.slot, one.position, one.owner)
-    )
-    starts, cutoffs, marks = (memoryview(array) for array in (one.starts, cutoff, held))
-    nexts = memoryview(upcoming)
-    bytes_held = bytearray(marks)
-    counts = np.add.reduceat(held, one.starts[:-1], dtype=np.int64) if len(one.starts) > 1 else held
-    room = memoryview(np.ascontiguousarray(one.capacity - counts, dtype=np.int64))
+    offsets, slots, positions, owners = map(_view, (one.offsets, one.slot, one.position, one.owner))
+    starts, cutoffs, nexts = map(_view, (one.starts, cutoff, upcoming))
+    bytes_held = bytearray(held.tobytes())
+    running = np.concatenate((np.zeros(1, np.int64), np.cumsum(held, dtype=np.int64)))
+    room = (one.capacity - np.diff(running[one.starts])).tolist()
     for first in free.tolist():
         child = first
         while (proposal := nexts[child]) < offsets[child + 1]:
@@ -135,3 +136,8 @@ def _tail(
             cutoffs[slot] = bytes_held.rfind(1, starts[slot], last)
             child = owners[last]
     held[:] = np.frombuffer(bytes_held, dtype=np.uint8)
+
+
+def _view(array: Any) -> memoryview:
+    """An array's cells as Python's own numbers, without the cost of numpy's for each."""
+    return memoryview(array)

@@ -102,6 +102,6 @@ def _unsettled(
     if followed and own.together:
         for wish in wishes:
             if wish.choice < placement.choice and not wish.moved:
-                alone = standing(market.rules, own.claims, market.by_programme[wish.programme])
+                alone = standing(market.rules, own, market.by_programme[wish.programme])
                 if seats.would_admit(own, wish.programme, alone):
                     yield Unsettled(own.applicant, wish.programme, other.applicant, "followed")

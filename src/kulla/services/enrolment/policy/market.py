@@ -21,9 +21,10 @@ class MarketInvalid(KullaError):
 
 @dataclass(frozen=True, slots=True)
 class Programme:
-    """What a school offers to one grade. `pools`: (pool, seats) in the order in which they are tried.
+    """What a school offers to one grade.
 
-    `area` is the catchment that the school lies in, '' where there are none.
+    `pools`: (pool, seats) in the order in which they are tried. `area` is the catchment that the
+    school lies in, '' where there are none.
     """
 
     programme: str
@@ -44,6 +45,8 @@ class Applicant:
 
     `applicant` names the child among siblings and in results (a subject, or a row's id); the
     lottery knows the child by `commitment` (32 bytes) alone. `choices`: programmes, best first.
+    `reserved_only`: choices made for reserved seats alone, as files have it that name a quota in
+    each row; who applies in the portal may take an open seat everywhere.
     """
 
     applicant: str
@@ -53,16 +56,20 @@ class Applicant:
     claims: tuple[Claim, ...] = ()
     siblings: tuple[str, ...] = ()
     together: bool = False
+    reserved_only: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a child stands at a programme: the class (0 is the strongest, then the next; one behind
-    the last is no class), and the reserved pools that the child has a claim to.
+    """How a child stands at a programme: class, and the reserved pools with a claim to them.
+
+    `rank` is the class's place in the rules: 0 is the strongest, one behind the last is no class.
+    `open` is False where the child applied for reserved seats alone.
     """
 
     rank: int
     pools: frozenset[str] = frozenset()
+    open: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,18 +178,18 @@ def counts_at(claim: Claim, programme: Programme, priority: Priority | None) -> 
             return bool(claim.at) and claim.at == programme.area
 
 
-def standing(rules: Rules, claims: Iterable[Claim], programme: Programme) -> Standing:
-    """How a child with these claims stands at the programme."""
+def standing(rules: Rules, applicant: Applicant, programme: Programme) -> Standing:
+    """How a child stands at the programme by its own claims."""
     kinds = {priority.kind: (rank, priority) for rank, priority in enumerate(rules.priorities)}
     held = set()
     rank = len(rules.priorities)
-    for claim in claims:
+    for claim in applicant.claims:
         own_rank, priority = kinds.get(claim.kind, (rank, None))
         if counts_at(claim, programme, priority):
             held.add(claim.kind)
             rank = min(rank, own_rank)
     pools = frozenset(pool.pool for pool in rules.pools if pool.priority and pool.priority in held)
-    return Standing(rank, pools)
+    return Standing(rank, pools, programme.programme not in applicant.reserved_only)
 
 
 def pool_of(rules: Rules, name: str) -> Pool:
@@ -192,7 +199,9 @@ def pool_of(rules: Rules, name: str) -> Pool:
 
 def may_try(standing_: Standing, pool: Pool) -> bool:
     """Whether a child may take a seat of the pool: by a claim, or because it opens to everybody."""
-    return not pool.priority or pool.pool in standing_.pools or pool.unfilled == "open"
+    if not pool.priority:
+        return standing_.open
+    return pool.pool in standing_.pools or pool.unfilled == "open"
 
 
 def told_pool(rules: Rules, name: str) -> str:

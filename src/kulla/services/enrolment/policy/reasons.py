@@ -18,8 +18,8 @@ from kulla.services.enrolment.policy.allocate import (
     eligible,
     preferred,
 )
-from kulla.services.enrolment.policy.cutoffs import NOBODY, Reached, is_private, told
-from kulla.services.enrolment.policy.market import Applicant, Market
+from kulla.services.enrolment.policy.cutoffs import NOBODY, Reached, for_families, is_private
+from kulla.services.enrolment.policy.market import Applicant, Market, may_try, pool_of
 from kulla.services.enrolment.policy.rules import Rules
 
 Code = Literal["lottery", "priority", "not-eligible", "no-seats", "not-told"]
@@ -56,16 +56,11 @@ def reasons(allocation: Allocation) -> dict[str, tuple[Reason, ...]]:
     The cut-offs are those of all standings, so that a family also learns its own private class's;
     of others it learns no private class.
     """
-    from kulla.services.enrolment.policy.cutoffs import cutoffs
-
-    everything, public = cutoffs(allocation), told(allocation)
-    mixed = {
-        name: Reached(one.filled, one.under, public[name].last) for name, one in everything.items()
-    }
+    reached = for_families(allocation)
     return {
         applicant.applicant: reasons_of(
             allocation.market,
-            mixed,
+            reached,
             allocation.seed,
             applicant,
             allocation.wishes[applicant.applicant],
@@ -103,15 +98,18 @@ def _reason(market: Market, reached: Reached, wish: Wish, drawn: bytes) -> Reaso
         private = is_private(rules, wish.standing)
         return Reason(*where, "not-told", own, number="" if private else lottery.shown(drawn))
     if under == NOBODY:
-        last = reached.last
-        stronger = last is not None and last < wish.standing.rank
+        pools = [name for name, _ in market.by_programme[wish.programme].pools]
+        open_to = {pool for pool in pools if may_try(wish.standing, pool_of(rules, pool))}
+        ranks = [rank for pool, rank in reached.last.items() if pool in open_to]
+        last = max(ranks, default=wish.standing.rank)
+        stronger = last < wish.standing.rank
         return Reason(*where, "priority", own, kind_of(rules, last) if stronger else "")
     shown = lottery.shown(drawn, max(6, len(under) - 2))
     return Reason(*where, "lottery", own, number=shown, under=under)
 
 
-def kind_of(rules: Rules, rank: int | None) -> str:
+def kind_of(rules: Rules, rank: int) -> str:
     """The kind of the class at that place in the rules, '' for none."""
-    if rank is None or rank >= len(rules.priorities):
+    if rank >= len(rules.priorities):
         return ""
     return rules.priorities[rank].kind

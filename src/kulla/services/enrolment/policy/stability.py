@@ -20,8 +20,9 @@ Key = tuple[bool, int, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Envy:
-    """A child would have a seat at `programme`, which it wishes more; `held_by` is who has it, ''
-    where it is free.
+    """A child would have a seat at a programme that it wishes more.
+
+    `held_by` is who has that seat, '' where it is free.
     """
 
     applicant: str

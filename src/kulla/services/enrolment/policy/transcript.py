@@ -22,7 +22,7 @@ from kulla.kernel.canonical import encode
 from kulla.services.enrolment.policy.allocate import Allocation, Placement
 from kulla.services.enrolment.policy.cutoffs import Reached, told
 from kulla.services.enrolment.policy.families import families
-from kulla.services.enrolment.policy.market import Applicant, Programme
+from kulla.services.enrolment.policy.market import Applicant, Programme, Standing
 from kulla.services.enrolment.policy.reasons import kind_of
 from kulla.services.enrolment.policy.rules import Rules
 from kulla.services.enrolment.policy.rules_text import to_plain
@@ -138,16 +138,24 @@ def programme_row(one: Programme) -> dict[str, Any]:
 
 
 def _reached_row(rules: Rules, reached: Reached) -> dict[str, Any]:
-    """`last`: null where it can't be told, '' where children without a class have seats."""
-    ordered = sorted(reached.under.items(), key=lambda row: (row[0].rank, sorted(row[0].pools)))
+    ordered = sorted(reached.under.items(), key=_in_order)
     return {
         "filled": reached.filled,
-        "last": None if reached.last is None else kind_of(rules, reached.last),
         "cutoffs": [
-            {"priority": kind_of(rules, own.rank), "pools": sorted(own.pools), "under": under}
+            {
+                "priority": kind_of(rules, own.rank),
+                "pools": sorted(own.pools),
+                **({} if own.open else {"open": False}),
+                "under": under,
+            }
             for own, under in ordered
         ],
     }
+
+
+def _in_order(row: tuple[Standing, str]) -> tuple[int, list[str], bool]:
+    own = row[0]
+    return own.rank, sorted(own.pools), own.open
 
 
 def _applicant_row(
@@ -160,6 +168,7 @@ def _applicant_row(
         "claims": sorted([claim.kind, claim.at] for claim in one.claims),
         "siblings": sorted(alias[other] for other in one.siblings if other in alias),
         "together": one.together,
+        **({"reserved_only": sorted(one.reserved_only)} if one.reserved_only else {}),
         "result": [placement.programme, placement.pool, placement.choice],
     }
 

@@ -63,13 +63,12 @@ def read_transcript(data: bytes) -> PublicTranscript | AuditTranscript:
         found = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise TranscriptInvalid(f"this is not JSON ({error}).", place="transcript") from error
-    kinds = {PUBLIC: _public, AUDIT: _audit}
-    if not isinstance(found, dict) or found.get("kind") not in kinds:
+    if not isinstance(found, dict) or found.get("kind") not in {PUBLIC, AUDIT}:
         raise TranscriptInvalid(f"this is neither {PUBLIC} nor {AUDIT}.", place="kind")
     if found.get("version") != VERSION:
         raise TranscriptInvalid(f"this reads version {VERSION}.", place="version")
     try:
-        return kinds[found["kind"]](found)
+        return _public(found) if found["kind"] == PUBLIC else _audit(found)
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise TranscriptInvalid(
             f"a field is missing or has another shape ({type(error).__name__}: {error}).",
@@ -99,11 +98,12 @@ def _reached(rules: Rules, row: Mapping[str, Any]) -> Reached:
     ranks = {one.kind: at for at, one in enumerate(rules.priorities)}
     ranks[""] = len(rules.priorities)
     under = {
-        Standing(ranks[one["priority"]], frozenset(one["pools"])): _decimal(one["under"])
+        Standing(ranks[one["priority"]], frozenset(one["pools"]), one.get("open", True)): _decimal(
+            one["under"]
+        )
         for one in row["cutoffs"]
     }
-    last = row["last"]
-    return Reached(int(row["filled"]), under, None if last is None else ranks[last])
+    return Reached(int(row["filled"]), under)
 
 
 def _decimal(text: str) -> str:
@@ -124,6 +124,7 @@ def _audit(found: dict[str, Any]) -> AuditTranscript:
             claims=tuple(Claim(kind, at) for kind, at in row["claims"]),
             siblings=tuple(row["siblings"]),
             together=row["together"],
+            reserved_only=tuple(row.get("reserved_only", ())),
         )
         for row in rows
     ]

@@ -19,8 +19,9 @@ Seat = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Waiter:
-    """A child in a programme's list. `order`: the smaller comes first. `pools`: reserved pools that
-    the child has a claim to at this programme.
+    """A child in a programme's list.
+
+    `order`: the smaller comes first; `pools`: reserved pools to which the child has a claim here.
     """
 
     child: str
@@ -48,9 +49,10 @@ def moves(
 ) -> tuple[Move, ...]:
     """All moves, each child's last one alone, in the order of programme and list.
 
-    `pools`: each programme's, in the order in which they are tried; `free`: how many seats of (programme, pool) nobody has; `lists`: who waits, by programme, leaving
-    out whoever left the list; `holds`: the seats that children keep while they wait; `choices`: by
-    child, best first (with siblings moved up, as the grade was settled).
+    `pools`: each programme's, in the order in which they are tried; `free`: how many seats of
+    (programme, pool) nobody has; `lists`: who waits, by programme, without whoever left the list;
+    `holds`: the seats that children keep while they wait; `choices`: by child, best first (with
+    siblings moved up, as the grade was settled).
     """
     return _Moving(rules, pools, lists, holds, choices).run(free)
 
@@ -89,7 +91,7 @@ class _Moving:
         return tuple(self._moved())
 
     def _next(self, seat: Seat) -> str | None:
-        """The first who may have the seat and wants it; nobody asks the same child twice in vain."""
+        """The first who may have the seat and wants it; nobody is asked twice in vain."""
         queue = self._queue(seat)
         while queue:
             _, _, child = heapq.heappop(queue)
