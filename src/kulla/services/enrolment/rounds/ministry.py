@@ -21,7 +21,7 @@ from kulla.kernel.canonical import Value
 from kulla.kernel.service import Command
 from kulla.services.enrolment import tables
 from kulla.services.enrolment.acts import SERVICE_NAME
-from kulla.services.enrolment.models import Application, Programme, Round, School
+from kulla.services.enrolment.models import Application, Programme, Round, School, Secret
 from kulla.services.enrolment.rounds import forms, policy, reading, wishes
 from kulla.services.enrolment.rounds.forms import DAY_TITLES, Typed
 from kulla.services.enrolment.rounds.public import round_context
