@@ -49,7 +49,7 @@ def test_the_page_goes_from_nothing_to_a_seed(portal: Portal):
     portal.commit()
     words = portal.words()
     assert "It is not drawn yet" in words
-    assert "4 embassies each fixed a secret before the list was closed" in words
+    assert "4 embassies each fixed a secret while the list was open" in words
     assert "embassy-3" in words
     portal.page(f"{PAGE}/seed.txt", 404)
     portal.page(f"{PAGE}/proof.json", 404)
