@@ -185,6 +185,11 @@ def status(home: Path, as_json: bool) -> None:
         for service, why in report["set_aside"].items():
             click.echo(f"service {service}: SET ASIDE ({why})")
         click.echo(_of_post(report["post"]))
+        lotteries = (report["post"] or {}).get("lotteries", {"waiting": 0})
+        if lotteries["waiting"]:
+            click.echo(
+                f"lottery: waits for an embassy; {lotteries['trouble'] or 'asked again soon'}"
+            )
         if not report["witnessed"]:
             click.echo("New acts are NOT witnessed: too few embassies answer.")
     if not report["witnessed"] or report["set_aside"]:
