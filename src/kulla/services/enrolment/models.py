@@ -491,3 +491,26 @@ class Notice(models.Model):
 
     def __str__(self) -> str:
         return self.id
+
+
+class Transcript(models.Model):
+    """A part of a transcript that the quorum holds as a file. The id is '<round>-<kind>-<part>'."""
+
+    id: models.CharField[str, str] = models.CharField(max_length=48, primary_key=True)
+    round: models.CharField[str, str] = models.CharField(max_length=32)
+    kind: models.CharField[str, str] = models.CharField(max_length=8)
+    part: models.BigIntegerField[int, int] = models.BigIntegerField()
+    parts: models.BigIntegerField[int, int] = models.BigIntegerField()
+    subject: models.CharField[str, str] = models.CharField(max_length=32)
+    blob: models.BinaryField[bytes, bytes] = models.BinaryField()
+    position: models.BigIntegerField[int, int] = models.BigIntegerField()
+
+    class Meta:
+        managed = False
+        db_table = tables.TRANSCRIPT
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["round", "kind"], name="enrol_transcript_kind"),
+        ]
+
+    def __str__(self) -> str:
+        return self.id
