@@ -160,7 +160,11 @@ def check_command(transcript: Path, as_json: bool) -> None:
     """
     from kulla.services.enrolment.policy.check import check_transcript
 
-    findings = check_transcript(transcript.read_bytes())
+    try:
+        findings = check_transcript(transcript.read_bytes())
+    except KullaError as error:
+        place = f"{transcript}: {error.place}"
+        raise Unreadable(error.message, place=place, remedy=error.remedy) from error
     ok = all(one.ok is not False for one in findings)
     if as_json:
         rows = [{"check": one.check, "ok": one.ok, "detail": one.detail} for one in findings]
