@@ -104,6 +104,12 @@ class LotteryCountry:
         gathered, deal = found[self.urns.key(name)], plan.dealt[0].deal
         return gathered.secret(deal), gathered.evidence(deal)
 
+    def committed(self) -> list[str]:
+        """The embassies whose commitment is in the registers."""
+        rows = self.desk.rows.find(tables.SECRET, round=ROUND)
+        kept = {row["embassy"] for row in rows}
+        return [name for name in self.urns.names if self.urns.key(name) in kept]
+
     def draw_data(
         self, opened: Sequence[str] = (), custodians: Sequence[str] = PAIR
     ) -> dict[str, Any]:
@@ -113,7 +119,7 @@ class LotteryCountry:
         tower = self.urns.tower
         closing = closing_of(verify_receipt(self.urns.receipt(self.closed_index), tower.policy))
         told: list[list[Any]] = []
-        for name in self.urns.names:
+        for name in self.committed():
             key = self.urns.key(name)
             if name in opened:
                 secret, evidence = self.opened(name, custodians)

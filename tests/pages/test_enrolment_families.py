@@ -121,6 +121,15 @@ def test_programmes_are_found_by_place_and_put_into_order_by_buttons(country, an
     assert form_of(ana.get(page_of(era, "/apply")))["choice"] == ["sami-1", "naim-1"]
 
 
+def test_what_the_register_says_for_the_child_is_ticked_from_the_start(country, ana, era):
+    page = entered(ana, era)
+    ticked = form_of(page)["claim"]
+    assert len(ticked) == 1
+    assert ticked[0].startswith("area:")
+    press(ana, era, "add:naim-1", claim=[])
+    assert "claim" not in form_of(ana.get(page_of(era, "/apply"))), "unticked it stays unticked"
+
+
 def test_the_draft_is_kept_sealed_and_is_each_guardians_own(country, ana, besim, era, tmp_path):
     entered(ana, era)
     press(ana, era, "add:naim-1", claim=["looked-after:"])

@@ -29,6 +29,7 @@ STATE_EVERY_S: Final = 5.0
 CODES_EVERY_S: Final = 0.25
 MESSAGES_EVERY_S: Final = 0.5
 LISTS_EVERY_S: Final = 1.0
+LOTTERIES_EVERY_S: Final = 2.0
 
 log = structlog.get_logger()
 
@@ -38,7 +39,7 @@ class PostRuns(KullaError):
 
 
 class Round(Protocol):
-    """One of the things that the post does (CodePost, MessagePost, ListKeeper)."""
+    """One of the things that the post does (CodePost, MessagePost, ListKeeper, LotteryKeeper)."""
 
     trouble: str
 
@@ -120,6 +121,7 @@ def serve(home: Home, ready: Callable[[str], None]) -> None:
     _set_up_words(home)
     from kulla.tower.edge import HomeEdge
     from kulla.tower.enrolment.lists import ListKeeper
+    from kulla.tower.lottery.keeping import LotteryKeeper
     from kulla.tower.post.appointments_letters import AppointmentLetters
     from kulla.tower.post.codes import CodePost
     from kulla.tower.post.enrolment_letters import EnrolmentLetters
@@ -152,11 +154,13 @@ def serve(home: Home, ready: Callable[[str], None]) -> None:
     lists = ListKeeper(
         home.folder, home.registers, HomeEdge(home, asker="lists"), clock, process.pause
     )
+    lotteries = LotteryKeeper(home, HomeEdge(home, asker="lotteries").witnessing, clock)
     process.run(
         {
             "codes": (codes, CODES_EVERY_S),
             "messages": (messages, MESSAGES_EVERY_S),
             "lists": (lists, LISTS_EVERY_S),
+            "lotteries": (lotteries, LOTTERIES_EVERY_S),
         },
         mail="mail" in for_codes,
     )

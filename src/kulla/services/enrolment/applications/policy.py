@@ -16,8 +16,7 @@ closed                 round, closes_s, zone  they can't any more
 programme-unknown      programme              not of this round, or of another grade
 too-many-choices       max
 not-together                                  in this round siblings are not kept together
-changed-meanwhile      change                 somebody else changed it, so the next change has
-                                              another number
+changed-meanwhile      change                 somebody else changed it: that many changes there are
 application-unknown    application
 already-withdrawn      application
 too-many-documents     max

@@ -120,8 +120,8 @@ class _Crowd:
         if not self.is_large or one.refusals < self._least:
             return False
         if not one.seats:
-            above = [other.seats for rank, other in public.items() if rank.rank < own.rank]
-            return sum(above) >= self._least
+            stronger = [other.seats for each, other in public.items() if each.rank < own.rank]
+            return sum(stronger) >= self._least
         low, middle, high = lottery.windows(_under(one))
         below = self._between(low, middle)
         above = self._between(middle, high)
