@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import html
 import re
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import translation
 
 from fakes.clinic_desk import Clerk
 from fakes.portal import CLOCK, Visitor, command_of, token_of, words_of
 from kulla.journal.merkle import EMPTY_ROOT
 from kulla.services.enrolment import tables
+from kulla.services.enrolment.rounds import prose
+from kulla.tower import schools
 
 MINISTRY = "/enrolment/ministry"
 ROUND = f"{MINISTRY}/rounds/first-2026"
@@ -427,3 +430,14 @@ def test_pages_are_in_albanian_too(country, clerk):
     said = words_of(besa.get("/enrolment/rounds/first-2026"))
     assert "Një vëlla ose motër në shkollë : Vlen në atë shkollë." in said
     assert "Klasa 1" in said
+
+
+def test_the_demo_countrys_priorities_are_said_in_the_readers_language(country):
+    said = {}
+    for language in ("sq", "en"):
+        with translation.override(language):
+            rules = schools.rules(date(2026, 3, 1))
+            said[language] = [prose.title_of(one) for one in rules.priorities]
+    assert "A parent works at the school" in said["en"]
+    assert "Një prind punon në shkollë" in said["sq"]
+    assert not set(said["sq"]) & set(said["en"])
