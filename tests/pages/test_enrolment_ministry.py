@@ -12,6 +12,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from fakes.clinic_desk import Clerk
 from fakes.portal import CLOCK, Visitor, command_of, token_of, words_of
 from kulla.journal.merkle import EMPTY_ROOT
+from kulla.services.enrolment import tables
 
 MINISTRY = "/enrolment/ministry"
 ROUND = f"{MINISTRY}/rounds/first-2026"
@@ -121,9 +122,23 @@ def test_a_round_is_prepared_published_and_closed(country, clerk):
     CLOCK.at_ms = at_s("2026-03-10T15:00:00+00:00") * 1000
     later = Clerk(address="192.0.2.8")
     later.sign_in(country.clerk)
+    said = words_of(later.get(ROUND))
+    assert "no embassy's secret is in" in said
+    assert "kulla enrolment commit first-2026" in said
+    answer = later.send(later.get("/enrolment/ministry/new"), f"{ROUND}/step", {"step": "close"})
+    assert answer["Location"] == ROUND, "what could never be drawn is not closed"
+    a_secret(country)
     said = words_of(later.do(ROUND, {"step": "close"}, action=f"{ROUND}/step"))
     assert "closed, the lottery is to be drawn" in said
     assert f"Root of the list: {EMPTY_ROOT.hex()}" in said
+
+
+def a_secret(country) -> None:
+    """An embassy's commitment, as the lottery's own tests make real ones."""
+    named = {"id": "first-2026-vienna", "round": "first-2026", "embassy": "vienna"}
+    sealed = {"commitment": b"c" * 32, "escrow": b"e", "statement": b"s", "secret": None}
+    rest = {"told_by": "", "evidence": None, "committed": 0, "position": 0}
+    country.tower._rows.put(tables.SECRET, {**named, **sealed, **rest})
 
 
 def at_s(text: str) -> int:

@@ -36,7 +36,7 @@ _BLOCK: Final = 50_000
 
 @dataclass(slots=True)
 class Supply:
-    """By programme, ordered by grade and then along the country: school, grade (0 the lowest), seats.
+    """By programme, by grade (0 the lowest) and then along the country: school, grade, seats.
 
     `first` (grades + 1): where each grade's programmes begin.
     """
@@ -104,7 +104,7 @@ def _children(
     """
     seats = np.add.reduceat(supply.seats, supply.first[:-1]).astype(np.float64)
     grade = random.choice(len(seats), size=count, p=seats / seats.sum()).astype(np.int64)
-    pairs, flags, known = read_siblings(siblings)
+    pairs, flags, _ = read_siblings(siblings)
     use = (pairs < count).all(axis=1)
     pairs, flags = pairs[use], flags[use]
     family = np.arange(count, dtype=np.int64)

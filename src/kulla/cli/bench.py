@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -165,7 +166,7 @@ def rebuild_once_command(journal: Path, home: Path) -> None:
 @click.option(
     "--data",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder with Chile's vacancies.csv and siblings.csv; else enrolment/chile-2020 of KULLA_DATA.",
+    help="Folder with vacancies.csv and siblings.csv; else enrolment/chile-2020 in KULLA_DATA.",
 )
 @click.option(
     "--matching-limit-s", default=120.0, show_default=True, help="The most that the peer gets."
@@ -209,9 +210,9 @@ def allocate_once_command(folder: Path) -> None:
 @bench.command("matching-once", hidden=True)
 def matching_once_command() -> None:
     """What the library `matching` makes of a market on standard input, as JSON."""
-    from kulla.bench.allocate import matching_once
+    from kulla.bench.allocate import matched_by_peer
 
-    click.echo(matching_once(click.get_text_stream("stdin").read()))
+    click.echo(matched_by_peer(sys.stdin.read()))
 
 
 @contextmanager

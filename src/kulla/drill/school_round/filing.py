@@ -39,7 +39,7 @@ ROOM: Final = 0.9
 
 AT_ONCE: Final = 32
 _DAY_S: Final = 86_400
-_CHILDREN_A_S: Final = 25
+_CHILDREN_A_S: Final = 60
 _SPARE_S: Final = 30
 _TRIES: Final = 30
 

@@ -36,7 +36,7 @@ class RoundReport:
     takeover_s: float = 0.0
     again_s: float = 0.0
     total_s: float = 0.0
-    machine: dict[str, Any] = field(default_factory=dict)
+    machine: str = ""
     version: str = ""
     complaints: list[str] = field(default_factory=list)
 

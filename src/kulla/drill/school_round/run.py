@@ -94,7 +94,7 @@ class RoundDrill:
         edge = HomeEdge(home, asker="drill")
         filed = self._file(home, edge, [one.subject for one in tower.people])
         expected = self._expect(home, edge)
-        self._strike(guard, tower, expected)
+        self._strike(guard, tower)
         self._take_over(tower)
         self._go_on(tower.new_home)
         self._judge(tower.new_home, filed, expected)
@@ -128,7 +128,7 @@ class RoundDrill:
         self._report.parts, self._report.placed = expected.report.parts, expected.report.placed
         return expected
 
-    def _strike(self, guard: Guard, tower: Throwaway, expected: Expected) -> None:
+    def _strike(self, guard: Guard, tower: Throwaway) -> None:
         """The blow, once the seed's part stands and others are still to come."""
         report, chance = self._report, chance_of(self.plan.seed, "moment")
         if report.parts < 2:
@@ -166,11 +166,11 @@ class RoundDrill:
     def _job(self, home: Home) -> subprocess.Popen[bytes]:
         """`kulla enrolment run` as an operator types it."""
         words = [sys.executable, "-m", "kulla", "enrolment", "run", ROUND, "--json"]
-        job = subprocess.Popen(
+        job = subprocess.Popen(  # noqa: S603 - its own command, with its own folder
             [*words, "--home", str(home.folder)],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            start_new_session=False,
+            start_new_session=True,  # as the guard wants of what it may kill
         )
         self._jobs.append(job)
         return job

@@ -32,10 +32,11 @@ applied              application, round, child, grade, choices [programme...] be
                      (a withdrawal counts too), undecided [claim number...]: decisions on them
                      fall, since the claim is another now
 withdrawn            application, round, child, by, change
-document_added       application, document (32 hex), kind, name (sealed), media_type, size bytes,
-                     blob (32): the sealed file's name; the entry names it too
-document_removed     application, document
-claim_decided        application, claim (number), verdict 'confirmed' | 'refused', reason (sealed)
+document_added       application, child, document (32 hex), kind, name (sealed), media_type, size
+                     bytes, blob (32): the sealed file's name; the entry names it too
+document_removed     application, child, document
+claim_decided        application, child, claim (number), verdict 'confirmed' | 'refused', reason
+                     (sealed)
 
 The lottery (room `lottery`):
 

@@ -361,6 +361,7 @@ class Result(models.Model):
             models.Index(fields=["round", "programme"], name="enrol_result_programme"),
             models.Index(fields=["child"], name="enrol_result_child"),
             models.Index(fields=["round", "state"], name="enrol_result_state"),
+            models.Index(fields=["state", "answer_by_s"], name="enrol_result_answer"),
         ]
 
     def __str__(self) -> str:
@@ -464,6 +465,28 @@ class Run(models.Model):
     class Meta:
         managed = False
         db_table = tables.RUN
+        indexes: ClassVar[list[models.Index]] = []
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class Notice(models.Model):
+    """Something that families are told by letter. The id is '<position>-<child>', for the order.
+
+    `position` is that of the act, in twelve digits in the id; `kind` is the letter's (notices.py).
+    `child` is '' where it concerns all children of the round.
+    """
+
+    id: models.CharField[str, str] = models.CharField(max_length=45, primary_key=True)
+    kind: models.CharField[str, str] = models.CharField(max_length=16)
+    round: models.CharField[str, str] = models.CharField(max_length=32)
+    child: models.CharField[str, str] = models.CharField(max_length=32)
+    position: models.BigIntegerField[int, int] = models.BigIntegerField()
+
+    class Meta:
+        managed = False
+        db_table = tables.NOTICE
         indexes: ClassVar[list[models.Index]] = []
 
     def __str__(self) -> str:

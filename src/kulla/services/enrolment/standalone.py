@@ -22,8 +22,10 @@ from kulla.services.enrolment.policy.csv_in import (
     read_vacancies,
 )
 from kulla.services.enrolment.policy.families import families
-from kulla.services.enrolment.policy.market import Market, market
+from kulla.services.enrolment.policy.market import Market, market, told_pool
+from kulla.services.enrolment.policy.prose import prose
 from kulla.services.enrolment.policy.reasons import Reason, reasons
+from kulla.services.enrolment.policy.rules import Rules
 from kulla.services.enrolment.policy.rules_text import rules_from_toml
 from kulla.services.enrolment.policy.transcript import audit_transcript, public_transcript
 
@@ -79,7 +81,7 @@ def outcome(read: Round, seed: bytes, round_id: str, entropy: Entropy) -> Outcom
         "results.csv": _csv(
             ("applicant_id", "program_id", "pool", "choice"),
             (
-                (name, placed.programme, placed.pool, placed.choice)
+                (name, placed.programme, _told(read.market.rules, placed.pool), placed.choice)
                 for name in ordered
                 for placed in (allocation.placements[name],)
             ),
@@ -102,10 +104,15 @@ def outcome(read: Round, seed: bytes, round_id: str, entropy: Entropy) -> Outcom
         "salts.csv": _csv(
             ("applicant_id", "salt"), ((name, salts[name].hex()) for name in ordered)
         ),
+        "rules.txt": "\n".join(prose(read.market.rules, "en")).encode() + b"\n",
         "public.json": public_transcript(allocation, round_id=round_id, salts=salts),
         "audit.json": audit_transcript(allocation, round_id=round_id),
     }
     return Outcome(allocation, files, _summary(read, allocation, round_id))
+
+
+def _told(rules: Rules, pool: str) -> str:
+    return told_pool(rules, pool) if pool else ""
 
 
 _REASON = ("choice", "program_id", "code", "own", "last", "number", "under")

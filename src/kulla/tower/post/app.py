@@ -122,9 +122,11 @@ def serve(home: Home, ready: Callable[[str], None]) -> None:
     from kulla.tower.edge import HomeEdge
     from kulla.tower.enrolment.lists import ListKeeper
     from kulla.tower.lottery.keeping import LotteryKeeper
+    from kulla.tower.post.appointments_letters import AppointmentLetters
     from kulla.tower.post.codes import CodePost
-    from kulla.tower.post.due_letters import DueLetters
+    from kulla.tower.post.enrolment_letters import EnrolmentLetters
     from kulla.tower.post.messages import MessagePost
+    from kulla.tower.post.registers import PostRegisters
 
     clock, entropy = SystemClock(), SystemEntropy()
     settings = home.settings()
@@ -134,8 +136,10 @@ def serve(home: Home, ready: Callable[[str], None]) -> None:
         log.warning("mail is not set up: no letter leaves this home", remedy="docs/OPERATE.md")
     secret_key = home.django_key.read_text("ascii").strip()
     codes = CodePost(home.sessions, secret_key, for_codes, clock, entropy, demo=settings.demo)
+    registers = PostRegisters(home.registers)
     messages = MessagePost(
-        DueLetters(home.registers),
+        registers,
+        (AppointmentLetters(registers), EnrolmentLetters(registers)),
         HomeEdge(home, asker="post"),
         for_messages,
         settings.public_url,

@@ -16,8 +16,7 @@ closed                 round, closes_s, zone  they can't any more
 programme-unknown      programme              not of this round, or of another grade
 too-many-choices       max
 not-together                                  in this round siblings are not kept together
-changed-meanwhile      change                 somebody else changed it, so the next change has
-                                              another number
+changed-meanwhile      change                 somebody else changed it: that many changes there are
 application-unknown    application
 already-withdrawn      application
 too-many-documents     max
@@ -170,6 +169,7 @@ def add_document(asked: Asked, known: Known) -> Decision:
         return Refusal("document-twice")
     data: dict[str, Value] = {
         "application": row["id"],
+        "child": child,
         "document": asked.fresh_id(),
         "kind": wish.kind,
         "name": wish.name,
@@ -192,7 +192,7 @@ def remove_document(asked: Asked, known: Known) -> Decision:
         return row
     if all(each["id"] != document for each in known.documents):
         return Refusal("document-unknown", {"document": document})
-    data: dict[str, Value] = {"application": row["id"], "document": document}
+    data: dict[str, Value] = {"application": row["id"], "child": child, "document": document}
     return (NewAct(acts.DOCUMENT_REMOVED, data),)
 
 
@@ -221,6 +221,7 @@ def decide_claim(asked: Asked, known: Known) -> Decision:
         return Refusal("changed-meanwhile", {"change": number_in(row, "changes")})
     data: dict[str, Value] = {
         "application": row["id"],
+        "child": child,
         "claim": claim,
         "verdict": verdict,
         "reason": reason,

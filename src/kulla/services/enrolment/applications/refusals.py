@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from kulla.kernel.canonical import Value
@@ -79,7 +79,7 @@ def in_words(answer: Answer) -> str:
     if answer.status == "unavailable":
         return str(UNAVAILABLE.get(answer.code, UNAVAILABLE_OTHERWISE))
     if answer.status == "waiting":
-        return _now(
+        return gettext(
             "The embassies have not confirmed it yet. Send the form again: it is the same request, "
             "so nothing is done twice."
         )

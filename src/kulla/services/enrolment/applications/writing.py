@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from kulla.kernel.canonical import Value
@@ -51,14 +52,14 @@ def draft_for(case: Case) -> Draft:
     if found is None:
         found = _from_application(case)
     if not found.grade and len(grades := case.grades()) == 1:
-        found = Draft(grades[0], change=case.changes)
+        found = replace(found, grade=grades[0])
     return fit(case, found)
 
 
 def _from_application(case: Case) -> Draft:
     facts = case.facts() if case.filed else None
     if case.row is None or facts is None:
-        return Draft(change=case.changes)
+        return Draft(claims=_known_claims(case), change=case.changes)
     return Draft(
         case.row.grade,
         case.choices,
@@ -66,6 +67,15 @@ def _from_application(case: Case) -> Draft:
         facts.siblings,
         facts.claims,
         case.changes,
+    )
+
+
+def _known_claims(case: Case) -> tuple[Claim, ...]:
+    """What the civil register says for the child: nobody loses it by forgetting to tick a box."""
+    facts = case.child_facts()
+    area = facts.area if facts else ""
+    return tuple(
+        Claim(one.kind, area) for one in case.rules.priorities if one.where == "area" and area
     )
 
 

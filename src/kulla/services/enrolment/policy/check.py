@@ -30,10 +30,13 @@ from kulla.services.enrolment.policy.transcript import list_root, result_hash
 from kulla.services.enrolment.policy.transcript_in import (
     AuditTranscript,
     PublicTranscript,
+    TranscriptInvalid,
     read_transcript,
 )
 
-Derive = Callable[[Mapping[str, Any]], bytes]
+Derive = Callable[[str, int, bytes, list[tuple[str, bytes]]], bytes]
+"""The seed of (round, count, root of the list, [(embassy, secret)...])."""
+
 _SHOWN = 5
 
 
@@ -47,7 +50,7 @@ class Finding:
 
 
 def check_transcript(data: bytes, derive: Derive | None = None) -> tuple[Finding, ...]:
-    """Everything that a transcript can show. `derive` computes the seed from its parts.
+    """Everything that a transcript can show. `derive` computes the seed from the secrets.
 
     Raises TranscriptInvalid, RulesInvalid or MarketInvalid where it can't be read at all.
     """
@@ -59,10 +62,27 @@ def check_transcript(data: bytes, derive: Derive | None = None) -> tuple[Finding
 
 
 def _seed_check(found: AuditTranscript | PublicTranscript, derive: Derive | None) -> Finding:
-    if not found.parts or derive is None:
-        return Finding("seed", None, "the transcript names no parts of the seed to compute it from")
-    same = derive(found.parts) == found.seed
-    return Finding("seed", same, "computed from its parts" if same else "its parts give another")
+    secrets = _secrets(found.parts)
+    if not secrets or derive is None:
+        return Finding("seed", None, "the transcript names no secrets to compute it from")
+    commitments = (
+        [one.commitment for one in found.market.applicants]
+        if isinstance(found, AuditTranscript)
+        else list(found.commitments)
+    )
+    made = derive(found.round_id, len(commitments), list_root(commitments), secrets)
+    if made != found.seed:
+        return Finding("seed", False, "the secrets and the list give another seed")
+    return Finding("seed", True, f"it follows from {len(secrets)} secrets and the closed list")
+
+
+def _secrets(parts: Mapping[str, Any]) -> list[tuple[str, bytes]]:
+    """The secrets that embassies told, from rows [embassy, commitment, secret, told by]."""
+    rows = parts.get("secrets", ())
+    try:
+        return [(str(row[0]), bytes.fromhex(row[2])) for row in rows if row[2]]
+    except (TypeError, ValueError, IndexError, KeyError) as error:
+        raise TranscriptInvalid("the secrets have another shape.", place="lottery.parts") from error
 
 
 def _audit_checks(found: AuditTranscript) -> tuple[Finding, ...]:

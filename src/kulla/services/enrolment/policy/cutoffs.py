@@ -8,19 +8,24 @@ class; docs/services/enrolment-allocation.md says why each rule is there.
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Final
 
 from kulla.services.enrolment.policy import lottery
 from kulla.services.enrolment.policy.allocate import Allocation, eligible, preferred
 from kulla.services.enrolment.policy.market import Standing, told_pool
 from kulla.services.enrolment.policy.rules import Rules
 
-# A class is named as the last that had a seat only where this many children of public classes
-# have one: else a class list of one or two would tell whose class it is.
-LEAST_TOLD = 3
-NOBODY, EVERYBODY = "0", "1"
+# Nothing is told of fewer children than this: of one or two, whoever knows their numbers or sees
+# who sits in a class could conclude what class they are of (a test tries).
+LEAST_TOLD: Final = 3
+NOBODY: Final = "0"
+EVERYBODY: Final = "1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,7 @@ class _Seen:
 
     admitted: bytes | None = None
     refused: bytes | None = None
+    refusals: int = 0
     pools: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -62,41 +68,87 @@ def cutoffs(allocation: Allocation) -> dict[str, Reached]:
     return found
 
 
-def told(allocation: Allocation) -> dict[str, Reached]:
+def told(allocation: Allocation, least: int = LEAST_TOLD) -> dict[str, Reached]:
     """How far each programme came, as everybody may know it: no word of a private class.
 
-    A standing with a private class or pool is left out; so is one of the strongest public class
-    where nobody of it has a seat (then only private classes can have all), and whatever refused
-    nobody.
+    A standing with a private class or pool is left out. Of the others a cut-off is told where at
+    least so many have a seat and so many were refused, and where twice as many of all children
+    could, by their numbers, be the last with a seat, and as many the first without; or where nobody
+    has a seat, so many were refused, and so many of stronger public classes have one. Nothing is
+    told of a round of less than four times as many children. `last` is never told.
     """
     rules = allocation.market.rules
-    first_public = next(
-        (at for at, one in enumerate(rules.priorities) if not one.private), len(rules.priorities)
-    )
+    crowd = _Crowd(allocation, least)
     found = {}
     for programme, standings in _seen_everywhere(allocation).items():
         public = {own: one for own, one in standings.items() if not is_private(rules, own)}
-        under = {
-            own: _under(one)
-            for own, one in public.items()
-            if one.refused is not None and (one.seats or own.rank > first_public)
-        }
+        under = {own: _under(one) for own, one in public.items() if crowd.hides(own, public)}
         filled = sum(one.seats for one in standings.values())
-        found[programme] = Reached(filled, under, _last(public, rules))
+        found[programme] = Reached(filled, under)
     return found
 
 
+def for_families(allocation: Allocation) -> dict[str, Reached]:
+    """What families' reasons rest on: a family is told of its own standing's cut-off alone.
+
+    Of the classes that have seats, the public ones are there.
+    """
+    rules = allocation.market.rules
+    seen = _seen_everywhere(allocation)
+    found = {}
+    for programme, one in cutoffs(allocation).items():
+        public = {own: by for own, by in seen[programme].items() if not is_private(rules, own)}
+        found[programme] = Reached(one.filled, one.under, _last(public, rules))
+    return found
+
+
+class _Crowd:
+    """All children's numbers, among whom those that a cut-off speaks of must be able to hide."""
+
+    def __init__(self, allocation: Allocation, least: int) -> None:
+        market = allocation.market
+        self._least = least
+        self._count = len(market.applicants)
+        self._single = market.rules.tie_break == "single"
+        drawn = lottery.numbers(allocation.seed, (one.commitment for one in market.applicants))
+        self._drawn = sorted(int.from_bytes(one, "big") for one in drawn)
+        self.is_large = self._count >= 4 * least
+
+    def hides(self, own: Standing, public: Mapping[Standing, _Seen]) -> bool:
+        """Whether the cut-off of this standing may be told."""
+        one = public[own]
+        if not self.is_large or one.refusals < self._least:
+            return False
+        if not one.seats:
+            stronger = [other.seats for each, other in public.items() if each.rank < own.rank]
+            return sum(stronger) >= self._least
+        low, middle, high = lottery.windows(_under(one))
+        below = self._between(low, middle)
+        above = self._between(middle, high)
+        return one.seats >= self._least and min(below, above) >= 2 * self._least
+
+    def _between(self, low: Fraction, high: Fraction) -> int:
+        """How many children's numbers lie there.
+
+        Counted; or expected, less a half, where each programme has other numbers.
+        """
+        if not self._single:
+            return int(self._count * (high - low) / 2)
+        first, end = (
+            bisect_left(self._drawn, math.ceil(edge * 2**lottery.BITS)) for edge in (low, high)
+        )
+        return end - first
+
+
 def _last(standings: Mapping[Standing, _Seen], told_by: Rules | None = None) -> dict[str, int]:
-    """By pool the weakest class with a seat; under `told_by`, as it may be told."""
+    """By pool the weakest class with a seat; under `told_by`, by the pools' public names."""
     ranks: dict[str, int] = {}
-    seats: Counter[str] = Counter()
     for own, one in standings.items():
         for pool, count in one.pools.items():
             name = told_pool(told_by, pool) if told_by is not None else pool
-            ranks[name] = max(ranks.get(name, 0), own.rank)
-            seats[name] += count
-    least = LEAST_TOLD if told_by is not None else 1
-    return {pool: rank for pool, rank in sorted(ranks.items()) if seats[pool] >= least}
+            if count:
+                ranks[name] = max(ranks.get(name, 0), own.rank)
+    return dict(sorted(ranks.items()))
 
 
 def is_private(rules: Rules, own: Standing) -> bool:
@@ -129,6 +181,7 @@ def _seen(allocation: Allocation) -> dict[str, dict[Standing, _Seen]]:
                 one.pools[placement.pool] += 1
                 one.admitted = max(one.admitted or drawn, drawn)
             else:
+                one.refusals += 1
                 one.refused = min(one.refused or drawn, drawn)
     return seen
 

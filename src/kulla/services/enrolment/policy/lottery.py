@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import math
 from collections.abc import Iterable, Iterator
+from fractions import Fraction
 from typing import Final
 
 from kulla.services.enrolment.policy.rules import Rules
@@ -76,6 +78,18 @@ def between(below: bytes | None, above: bytes | None) -> str:
         if least << BITS <= high * scale:
             return f"0.{least:0{digits}d}"
     raise AssertionError("two different numbers have a decimal between them")
+
+
+def windows(threshold: str) -> tuple[Fraction, Fraction, Fraction]:
+    """What `between` gives away by giving this decimal: (a, t, b).
+
+    The number below lies from a to t, the number above from t to b, and neither is known nearer.
+    """
+    middle = Fraction(threshold)
+    digits = len(threshold.partition(".")[2])
+    low = middle - Fraction(1, 10**digits)
+    coarse = 10 ** (digits - 1)
+    return low, middle, Fraction(math.floor(low * coarse) + 1, coarse)
 
 
 def is_under(drawn: bytes, threshold: str) -> bool:

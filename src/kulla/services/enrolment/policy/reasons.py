@@ -18,7 +18,7 @@ from kulla.services.enrolment.policy.allocate import (
     eligible,
     preferred,
 )
-from kulla.services.enrolment.policy.cutoffs import NOBODY, Reached, is_private, told
+from kulla.services.enrolment.policy.cutoffs import NOBODY, Reached, for_families, is_private
 from kulla.services.enrolment.policy.market import Applicant, Market, may_try, pool_of
 from kulla.services.enrolment.policy.rules import Rules
 
@@ -56,16 +56,11 @@ def reasons(allocation: Allocation) -> dict[str, tuple[Reason, ...]]:
     The cut-offs are those of all standings, so that a family also learns its own private class's;
     of others it learns no private class.
     """
-    from kulla.services.enrolment.policy.cutoffs import cutoffs
-
-    everything, public = cutoffs(allocation), told(allocation)
-    mixed = {
-        name: Reached(one.filled, one.under, public[name].last) for name, one in everything.items()
-    }
+    reached = for_families(allocation)
     return {
         applicant.applicant: reasons_of(
             allocation.market,
-            mixed,
+            reached,
             allocation.seed,
             applicant,
             allocation.wishes[applicant.applicant],

@@ -20,7 +20,7 @@ from typing import Any, Final
 from kulla.journal.merkle import leaf_hashes, root_of
 from kulla.kernel.canonical import encode
 from kulla.services.enrolment.policy.allocate import Allocation, Placement
-from kulla.services.enrolment.policy.cutoffs import Reached, told
+from kulla.services.enrolment.policy.cutoffs import NOBODY, Reached, told
 from kulla.services.enrolment.policy.families import families
 from kulla.services.enrolment.policy.market import Applicant, Programme, Standing
 from kulla.services.enrolment.policy.reasons import kind_of
@@ -138,11 +138,10 @@ def programme_row(one: Programme) -> dict[str, Any]:
 
 
 def _reached_row(rules: Rules, reached: Reached) -> dict[str, Any]:
-    """`last`, by pool: '' where children without a class have seats of it."""
     ordered = sorted(reached.under.items(), key=_in_order)
     return {
         "filled": reached.filled,
-        "last": {pool: kind_of(rules, rank) for pool, rank in reached.last.items()},
+        "last": _weakest(rules, ordered),
         "cutoffs": [
             {
                 "priority": kind_of(rules, own.rank),
@@ -153,6 +152,12 @@ def _reached_row(rules: Rules, reached: Reached) -> dict[str, Any]:
             for own, under in ordered
         ],
     }
+
+
+def _weakest(rules: Rules, ordered: list[tuple[Standing, str]]) -> str | None:
+    """The weakest class with a seat as the cut-offs beside it tell anyhow; None: they do not."""
+    with_seats = [own.rank for own, under in ordered if under != NOBODY]
+    return kind_of(rules, max(with_seats)) if with_seats else None
 
 
 def _in_order(row: tuple[Standing, str]) -> tuple[int, list[str], bool]:

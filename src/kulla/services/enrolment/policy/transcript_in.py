@@ -103,8 +103,7 @@ def _reached(rules: Rules, row: Mapping[str, Any]) -> Reached:
         )
         for one in row["cutoffs"]
     }
-    last = {pool: ranks[kind] for pool, kind in row["last"].items()}
-    return Reached(int(row["filled"]), under, last)
+    return Reached(int(row["filled"]), under)
 
 
 def _decimal(text: str) -> str:

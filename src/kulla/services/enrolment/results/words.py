@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from django.utils.translation import get_language
-from django.utils.translation import gettext as _say
+from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
 from kulla.kernel import dates
@@ -69,7 +68,7 @@ def in_words(answer: Answer) -> str:
     if answer.status == "unavailable":
         return str(UNAVAILABLE.get(answer.code, UNAVAILABLE_OTHERWISE))
     if answer.status == "waiting":
-        return _say(
+        return gettext(
             "The embassies have not confirmed it yet. Send the form again: it is the same request, "
             "so nothing is done twice."
         )
@@ -81,7 +80,7 @@ def title_of(rules: Rules, kind: str) -> str:
     for priority in rules.priorities:
         if priority.kind == kind:
             return priority.title
-    return _say("none")
+    return gettext("none")
 
 
 def reason_text(rules: Rules, reason: Mapping[str, Value]) -> str:
@@ -97,19 +96,19 @@ def reason_text(rules: Rules, reason: Mapping[str, Value]) -> str:
 
 def _reason_sentence(code: str, last_is_told: bool) -> str:
     if code == "lottery":
-        return _say(
+        return gettext(
             "Among children with the same priority (%(own)s) the lottery decided: those with a "
             "number under %(under)s have a place. Your child's number is %(number)s."
         )
     if code == "priority" and last_is_told:
-        return _say("The last child admitted had priority: %(last)s. Yours: %(own)s.")
+        return gettext("The last child admitted had priority: %(last)s. Yours: %(own)s.")
     if code == "priority":
-        return _say("All places went to children with a stronger priority. Yours: %(own)s.")
+        return gettext("All places went to children with a stronger priority. Yours: %(own)s.")
     if code == "not-eligible":
-        return _say("Its places are kept for children with a claim that yours has not.")
+        return gettext("Its places are kept for children with a claim that yours has not.")
     if code == "no-seats":
-        return _say("It has no places in this round.")
-    return _say(
+        return gettext("It has no places in this round.")
+    return gettext(
         "Your child's priority: %(own)s. How far the lottery came is not told here, since it could "
         "tell something about another child; an auditor sees it."
     )
@@ -136,8 +135,3 @@ def local(seconds: int, zone: str) -> datetime:
 def moment(seconds: int, zone: str) -> str:
     """An instant in words, for a summary that is signed."""
     return dates.moment(local(seconds, zone), dates.known(get_language()))
-
-
-def choice_text(number: int) -> str:
-    """Which choice a programme is, in words."""
-    return _say("choice %(number)s") % {"number": number} if number else ""

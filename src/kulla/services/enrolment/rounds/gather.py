@@ -70,17 +70,12 @@ def for_closing(rows: Rows, asked: Asked) -> policy.ClosingKnown:
     row = _named_row(rows, tables.ROUND, asked, "round")
     if row is None or not policy.may_close(row, asked.at_ms):
         return policy.ClosingKnown(row)
-    filed = rows.find(tables.APPLICATION, limit=_ALL, round=row["id"], state=tables.FILED)
-    commitments = sorted(_bytes(application, "commitment") for application in filed)
+    filed = rows.cells(tables.APPLICATION, "commitment", round=row["id"], state=tables.FILED)
+    commitments = sorted(cell for cell in filed if isinstance(cell, bytes))
+    assert len(commitments) == len(filed), "a filed application has a commitment"
     return policy.ClosingKnown(row, len(filed), root_of(leaf_hashes(commitments)))
 
 
 def _named_row(rows: Rows, table: str, asked: Asked, field: str) -> Row | None:
     key = wishes.key_of(asked.data, field)
     return rows.get(table, key) if key else None
-
-
-def _bytes(row: Row, column: str) -> bytes:
-    value = row[column]
-    assert isinstance(value, bytes), column
-    return value

@@ -95,9 +95,9 @@ def overview(request: PageRequest, round_id: str) -> HttpResponse:
         "schools_count": len({one.school for one in programmes}),
         "seats_count": sum(one.seats for one in reading.offered(programmes, None)),
         "filed_count": Application.objects.filter(round=row.id, state=tables.FILED).count(),
-        "secrets_count": Secret.objects.filter(round=row.id).count(),
         "may_publish": row.state == tables.PREPARED and not lacking,
-        "may_close": row.state == tables.PUBLISHED and now.at_s >= row.closes_s,
+        "may_close": _may_close(row, now.at_s),
+        "secrets_count": Secret.objects.filter(round=row.id).count(),
         "may_end": row.state == tables.OFFERED and now.at_s >= row.answer_by_s,
         "may_move": row.state not in (tables.PREPARED, tables.ENDED),
         "parent": Round.objects.filter(id=row.parent).first() if row.parent else None,
@@ -175,6 +175,8 @@ def step(request: PageRequest, round_id: str) -> HttpResponse:
     name = _STEPS.get(wanted) if isinstance(wanted, str) else None
     if name is None or command_id is None:
         return redirect(page)
+    if name == "close_round" and not _may_close(row, reading.now_of(request).at_s):
+        return redirect(page)
     titles = {
         "publish_round": _("Publish the round"),
         "close_round": _("Close the list of applications"),
@@ -189,6 +191,16 @@ def step(request: PageRequest, round_id: str) -> HttpResponse:
     if name == "publish_round":
         summary += _day_lines({name: getattr(row, name) for name in wishes.DAYS})
     return begin(request, name, command_id, {"round": row.id}, summary, done=page)
+
+
+def _may_close(row: Round, at_s: int) -> bool:
+    """Whether the page offers to close the list.
+
+    One that is closed without any embassy's secret could never be drawn, and closing stands.
+    """
+    if row.state != tables.PUBLISHED or at_s < row.closes_s:
+        return False
+    return Secret.objects.filter(round=row.id).exists()
 
 
 def begin(

@@ -35,8 +35,9 @@ def programmes(request: PageRequest, round_id: str) -> HttpResponse:
     wanted = {
         name: request.GET.get(name, "").strip()[:_WORDS_MAX] for name in ("place", "grade", "q")
     }
-    found = reading.search(row.id, wanted["place"], wanted["grade"], wanted["q"])
-    page = Paginator(reading.offered(found, rules), PAGE_ROWS).get_page(request.GET.get("page"))
+    found = reading.search_ids(row.id, wanted["place"], wanted["grade"], wanted["q"])
+    page = Paginator(found, PAGE_ROWS).get_page(request.GET.get("page"))
+    offered = reading.offered(reading.programmes_in(list(page.object_list)), rules)
     shown = reading.show_round(row, reading.now_of(request))
     context = {
         "round": row,
@@ -47,7 +48,7 @@ def programmes(request: PageRequest, round_id: str) -> HttpResponse:
         "wanted": wanted,
         "query": urlencode({name: typed for name, typed in wanted.items() if typed}),
         "page": page,
-        "found": [(one, grade_name(rules, one.grade)) for one in page.object_list],
+        "found": [(one, grade_name(rules, one.grade)) for one in offered],
     }
     return show(request, "programmes", context)
 
