@@ -29,6 +29,10 @@ _SENTENCES: Final[Mapping[str, Text]] = {
     "application-unknown": _("Nobody applied for this child yet."),
     "already-withdrawn": _("The application was withdrawn already."),
     "too-many-documents": _("At most %(max)s files belong to an application. Remove one first."),
+    "too-many-handed-in": _(
+        "%(max)s files were handed in for this application, the removed ones too. That is the "
+        "most; ask at a counter."
+    ),
     "document-twice": _("This very file was handed in already."),
     "document-unknown": _("This file was removed already."),
     "decided-by-now": _("The lottery is drawn: claims stand as they are."),
