@@ -38,6 +38,7 @@ class LazyGroup(click.Group):
         "drill": "kulla.cli.drill:drill",
         "bench": "kulla.cli.bench:bench",
         "attribute": "kulla.cli.attribute:attribute",
+        "watch": "kulla.cli.watch:watch",
     }
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002

@@ -30,11 +30,13 @@ ALONE_MIN: Final = 2_000
 class Hits:
     """Which rule is true of which event: two arrays of the same length, ordered by event.
 
-    rules: places in the list of rules; rows: places in the block.
+    rules: places in the list of rules; rows: places in the block. blank: rows of Windows events
+    that say neither channel nor number, so no rule could be asked of them; broken JSON is so.
     """
 
     rules: Ints
     rows: Ints
+    blank: Ints
 
 
 class Engine:
@@ -63,7 +65,13 @@ class Engine:
             for route, where in self._routes(family):
                 if route.asked:
                     found.extend(self._route(route, where))
-        return _as_hits(found)
+            return _as_hits(found, self._blank(source))
+        return _as_hits(found, np.zeros(0, np.int64))
+
+    def _blank(self, source: Source) -> Ints:
+        if source.product != "windows":
+            return np.zeros(0, np.int64)
+        return _array(self._store.rows("SELECT n FROM raw WHERE kind = ' '"), "n")
 
     def _fill(self, source: Source, lines: Sequence[bytes]) -> None:
         begin = "CREATE OR REPLACE TABLE raw ENGINE = Memory AS SELECT n, "
@@ -215,12 +223,12 @@ def _unrolled(column: pa.ChunkedArray, numbers: Ints) -> tuple[Ints, Ints]:
     return np.repeat(numbers, counts), lists.flatten().to_numpy().astype(np.int64)
 
 
-def _as_hits(found: list[tuple[Ints, Ints]]) -> Hits:
+def _as_hits(found: list[tuple[Ints, Ints]], blank: Ints) -> Hits:
     """Several ways of one rule come down to one hit an event."""
     if not found:
-        return Hits(np.zeros(0, np.int64), np.zeros(0, np.int64))
+        return Hits(np.zeros(0, np.int64), np.zeros(0, np.int64), blank)
     rules = np.concatenate([one for one, _ in found])
     rows = np.concatenate([two for _, two in found])
     most = int(rules.max()) + 1 if len(rules) else 1
     both = np.unique(rows * most + rules)
-    return Hits(both % most, both // most)
+    return Hits(both % most, both // most, blank)
