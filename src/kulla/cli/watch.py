@@ -324,8 +324,8 @@ def _listed(loaded: RuleSet) -> dict[str, Any]:
 def rules_test(path: Path, json_path: Path | None, **options: Any) -> None:
     """Load the rules below PATH, and try them on the regression data beside them.
 
-    A case is a log that its rule must match, as often as is said where it is said. Exit code 1
-    where a case fails.
+    A case is a log that its rule must match, as often as is stated or more. Exit code 1 where one
+    fails.
 
     Example: kulla watch rules test sigma/
     """
@@ -341,8 +341,13 @@ def rules_test(path: Path, json_path: Path | None, **options: Any) -> None:
     found = outcomes(cases, counts)
     failed = [one for one in found if not one.passed]
     for one in failed:
-        wanted = "at least 1" if one.case.count is None else str(one.case.count)
-        click.echo(f"FAILED {one.case.name}: {one.found} matched, {wanted} must ({one.case.file})")
+        click.echo(
+            f"FAILED {one.case.name}: {one.found} matched, {one.case.count or 1} must"
+            f" ({one.case.file})"
+        )
+    for one in found:
+        if one.more:
+            click.echo(f"{one.case.name}: {one.found} matched, {one.case.count} is stated")
     stated = sum(1 for one in found if one.case.count is not None)
     rules = {one.case.rule_id for one in found}
     right = rules - {one.case.rule_id for one in failed}

@@ -153,10 +153,11 @@ class Engine:
 
     def _columns(self, source: Source, questions: list[tuple[Question, Ints]]) -> None:
         """Make `asked`: the fields that these questions read, of the rows that they are about."""
-        plain = set().union(*(one.plain for one, _ in questions))
-        low = set().union(*(one.low for one, _ in questions))
+        plain = set[str]().union(*(one.plain for one, _ in questions))
+        low = set[str]().union(*(one.low for one, _ in questions))
+        asked = set[str]().union(*(one.asked for one, _ in questions))
         rows = np.unique(np.concatenate([rows for _, rows in questions]))
-        sql = selection(source, plain, low, "n IN (SELECT n FROM Python(incoming))")
+        sql = selection(source, plain, low, asked, "n IN (SELECT n FROM Python(incoming))")
         begin = "CREATE OR REPLACE TABLE asked ENGINE = Memory AS "
         self._store.take(begin + sql, pa.table({"n": pa.array(rows.astype(np.uint32))}))
 

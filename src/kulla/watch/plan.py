@@ -61,7 +61,8 @@ class Question:
     """One way of one rule to be true of an event.
 
     rule: its place in the list of rules. channels, events: what it insists on in lower case; None
-    where on nothing. plain, low: the fields that its exact condition reads. searched: the fields
+    where on nothing. plain, low, asked: the fields that its exact condition reads, as `columns`
+    gives them. searched: the fields
     of its anchors; in_line: the numbers of those that are looked for in whole lines.
     """
 
@@ -72,6 +73,7 @@ class Question:
     events: frozenset[str] | None
     plain: set[str]
     low: set[str]
+    asked: set[str]
     searched: set[str]
     in_line: list[int]
     _sql: str = field(default="")
@@ -190,7 +192,7 @@ class _Numbers:
 
 
 def _question(position: int, node: Node, numbers: _Numbers) -> Question:
-    plain, low = columns(node)
+    plain, low, asked = columns(node)
     anchors = set(_anchors(node))
     return Question(
         position,
@@ -200,6 +202,7 @@ def _question(position: int, node: Node, numbers: _Numbers) -> Question:
         insisted(node, EVENT),
         plain,
         low,
+        asked,
         {anchor.field for anchor in anchors},
         [numbers.by_anchor[anchor] for anchor in anchors if anchor.field == VALUES],
     )

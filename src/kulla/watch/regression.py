@@ -34,8 +34,16 @@ class Outcome:
 
     @property
     def passed(self) -> bool:
-        """Whether it matched, as often as it must."""
-        return self.found > 0 if self.case.count is None else self.found == self.case.count
+        """Whether it matched, at least as often as is stated.
+
+        Some cases state fewer than their rule's text matches: they count what their author meant.
+        """
+        return self.found >= (self.case.count or 1)
+
+    @property
+    def more(self) -> bool:
+        """Whether it matched more often than is stated."""
+        return self.case.count is not None and self.found > self.case.count
 
 
 @dataclass(slots=True)
