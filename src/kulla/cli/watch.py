@@ -253,7 +253,9 @@ def rules_add(path: Path, name: str, pipeline: Path | None) -> None:
         target.write_bytes(data)
     shutil.rmtree(folder, ignore_errors=True)
     fresh.replace(folder)
-    click.echo(f"{len(loaded.rules):,} rules and {len(loaded.correlations):,} correlations in {folder}")
+    click.echo(
+        f"{len(loaded.rules):,} rules and {len(loaded.correlations):,} correlations in {folder}"
+    )
     _tell_unfit(loaded.unfit)
 
 

@@ -87,7 +87,9 @@ def _pipeline_text(path: Path | None) -> str:
     try:
         return path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise WatchFailed("The pipeline can't be read.", place=str(path), remedy=str(error)) from error
+        raise WatchFailed(
+            "The pipeline can't be read.", place=str(path), remedy=str(error)
+        ) from error
 
 
 def _pipeline(text: str, path: Path | None) -> Any:

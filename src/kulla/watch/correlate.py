@@ -158,9 +158,7 @@ def _longer(
     inside = frozenset(each.event for each in window.inside)
     if going is None:
         return Fired(one, window.inside[0].group, at_us, at_us, inside, here)
-    return Fired(
-        one, going.group, going.at_us, at_us, going.events | inside, going.here | here
-    )
+    return Fired(one, going.group, going.at_us, at_us, going.events | inside, going.here | here)
 
 
 def text_of(value: Any) -> str | None:

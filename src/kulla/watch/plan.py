@@ -126,7 +126,6 @@ class Family:
             known = self._routes[key] = Route(self, asked, alone=len(key) == 1)
         return known
 
-
     def search(self, name: str, questions: Sequence[Question], *, alone: bool) -> Search:
         """The search of one field; the same for all routes, but where a route stands `alone`.
 

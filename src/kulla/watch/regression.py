@@ -97,6 +97,4 @@ def _cases(info: Path, rule_id: str, one: Mapping[str, Any]) -> list[Case]:
 
 def outcomes(cases: Sequence[Case], counts: Counts) -> list[Outcome]:
     """What became of each case, once all their logs were scanned."""
-    return [
-        Outcome(case, counts.by_file.get((str(case.file), case.rule_id), 0)) for case in cases
-    ]
+    return [Outcome(case, counts.by_file.get((str(case.file), case.rule_id), 0)) for case in cases]

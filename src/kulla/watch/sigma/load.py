@@ -34,6 +34,7 @@ _AUDITED: Final = {"process_creation", "registry_event", "registry_set", "regist
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NOT_RULES: Final = {"regression_data", "tests", ".git", ".github", "deprecated", "unsupported"}
 
+
 @dataclass(slots=True)
 class RuleSet:
     """All that was read: rules that run, correlations of them, and what does not run and why."""
@@ -221,7 +222,9 @@ def _flat_either(nodes: list[Node]) -> Node:
     return nodes[0] if len(nodes) == 1 else Either(tuple(nodes))
 
 
-def _rule(name: str, rule: SigmaRule, source: SigmaLogSource, variants: tuple[Variant, ...]) -> Rule:
+def _rule(
+    name: str, rule: SigmaRule, source: SigmaLogSource, variants: tuple[Variant, ...]
+) -> Rule:
     return Rule(
         id=str(rule.id) if rule.id else rule.name or name,
         title=rule.title or name,

@@ -154,9 +154,7 @@ def _laid_out(stream: BinaryIO, file: str) -> Iterator[Batch | Reject]:
     yield from gathering.rest()
 
 
-def _line(
-    gathering: _Gathering, file: str, number: int, line: bytes
-) -> Iterator[Batch | Reject]:
+def _line(gathering: _Gathering, file: str, number: int, line: bytes) -> Iterator[Batch | Reject]:
     if b'"EventID":' in line and b'"Qualifiers"' in line:
         line = _QUALIFIED.sub(rb'"EventID":\1', line, count=1)
     if _is_normal(line):
