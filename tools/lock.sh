@@ -16,6 +16,6 @@ compile() {
         --generate-hashes --no-header --no-emit-index-url --no-emit-find-links "$@"
 }
 
-compile pyproject.toml --extra attribution --group build --group dev --output-file requirements-dev.lock
+compile pyproject.toml --extra attribution --extra watch --group build --group dev --output-file requirements-dev.lock
 grep -E '^[a-z0-9].*==' requirements-dev.lock | sed 's/ *[\\;].*//' >"$folder/versions"
 compile pyproject.toml --extra attribution --group build --constraint "$folder/versions" --no-annotate --output-file requirements.lock

@@ -48,6 +48,16 @@ ZEEK_JSON = (
     b'{"ts":1657871400.123456,"uid":"C1","id.orig_h":"10.0.0.5","id.resp_p":502,'
     b'"func":"WRITE_SINGLE_REGISTER","_path":"modbus"}\n'
 )
+IIS = b"""\
+#Software: Microsoft Internet Information Services 10.0
+#Version: 1.0
+#Date: 2022-07-15 07:30:00
+#Fields: date time s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip \
+cs(User-Agent) sc-status
+2022-07-15 07:30:00 10.0.0.5 POST /_layouts/15/pickers.aspx a=1 443 - 203.0.113.9 curl/7+(x) 200
+2022-07-15 07:30:01 10.0.0.5 GET / - 443 KULLA\\besa 10.0.0.9 - 401
+2022-07-15 07:30:02 cut off
+"""
 KULLA = (
     b'{"event":"opened","subject":"aa","purpose":"read","asker":"clerk-1","reason":"desk",'
     b'"process":"keeper","level":"info","timestamp":"2022-07-15T07:30:00.000001Z"}\n'
@@ -85,13 +95,17 @@ def events_of(items):
         assert isinstance(item, Batch)
         assert len(item.numbers) == len(item.lines) > 0
         for number, line in zip(item.numbers, item.lines, strict=True):
-            event = json.loads(line)
+            event = json.loads(line, parse_constant=_refused)
             assert isinstance(event, dict)
             assert b"\n" not in line
             assert not any(isinstance(value, dict | list) for value in event.values())
             source = (item.product, item.category, item.service)
             events.append((source, number, event))
     return events, rejects
+
+
+def _refused(word):
+    raise AssertionError(f"{word} is no JSON")
 
 
 def stream(raw: bytes):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -9,7 +10,18 @@ import pytest
 
 from fakes import log_lines
 from fakes.log_lines import events_of, stream
-from kulla.watch.sources import access_log, auditd, journald, json_lines, kulla_log, syslog, zeek
+from fakes.sigma_oracle import matches
+from kulla.watch.rules import own_rules
+from kulla.watch.sources import (
+    access_log,
+    auditd,
+    journald,
+    json_lines,
+    kulla_log,
+    syslog,
+    w3c,
+    zeek,
+)
 from kulla.watch.sources.mapping import MappingInvalid, mapping_of, own_mappings
 from kulla.watch.sources.times import Assumed
 
@@ -148,6 +160,22 @@ def test_access_logs_in_all_their_forms():
     assert (host["cs-host"], host["s-port"], host["sc-bytes"]) == ("kulla.al", "443", 0)
 
 
+def test_the_log_of_iis_as_sharepoint_writes_it():
+    events, rejects = events_of(w3c.read(stream(log_lines.IIS), "u_ex220715.log"))
+    first, second = (event for _, _, event in events)
+    assert (first["cs-uri-stem"], first["c-uri"]) == (
+        "/_layouts/15/pickers.aspx",
+        "/_layouts/15/pickers.aspx?a=1",
+    )
+    assert (first["cs-user-agent"], first["sc-status"], first["s-port"]) == ("curl/7 (x)", 200, 443)
+    assert first["_at_us"] == us(2022, 7, 15, 7, 30)
+    assert (second["cs-username"], second["cs-uri-query"]) == ("KULLA\\besa", "/")
+    assert "cs-user-agent" not in second
+    assert [reject.number for reject in rejects] == [7]
+    rule = own_rules()["web_sharepoint_shells_of_2022.yml"]
+    assert matches(rule, [first, second]) == {0}
+
+
 def test_zeek_in_tsv_keeps_types_and_leaves_out_what_is_not_set():
     events, rejects = events_of(zeek.read(stream(log_lines.ZEEK_TSV), "dns.log"))
     assert not rejects
@@ -205,6 +233,18 @@ def test_kullas_own_log():
     assert source == ("kulla", "", "keeper")
     assert (event["asker"], event["_at_us"]) == ("clerk-1", us(2022, 7, 15, 7, 30) + 1)
     assert [reject.number for reject in rejects] == [2]
+
+
+def test_kullas_lines_in_the_journal_are_kullas_events():
+    line = json.dumps(
+        {"__REALTIME_TIMESTAMP": "1", "_PID": "7", "MESSAGE": log_lines.KULLA.decode().strip()}
+    )
+    ((source, _, event),), _ = events_of(journald.read(stream(line.encode()), "j"))
+    assert source == ("kulla", "", "keeper")
+    assert event["event"] == "opened"
+    other = line.replace("level", "lvl")
+    ((source, _, _),), _ = events_of(journald.read(stream(other.encode()), "j"))
+    assert source == ("linux", "", "syslog")
 
 
 def test_an_embassys_log_is_of_the_embassies():

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+import structlog
 from django.db import connections
 
 from kulla.kernel.edges import Clock
@@ -17,6 +18,8 @@ from kulla.services.pages import Hold
 HOLD_S: Final = 600
 HELD_AT_ONCE_MAX: Final = 3
 """How many times one person keeps at once; who opens another form lets go of the first."""
+
+_log = structlog.get_logger("kulla.portal")
 
 TABLE: Final = (
     "CREATE TABLE IF NOT EXISTS slot_hold (slot TEXT PRIMARY KEY, subject TEXT NOT NULL,"
@@ -43,6 +46,8 @@ class SlotHolds:
         if held is None:
             self._write(slot, subject, now_s)
             held = self._held(slot, now_s)  # another worker may have been quicker
+            if held is not None and held[0] == subject:
+                _log.info("time held", subject=subject, slot=slot)
         if held is None or held[0] != subject:
             return None
         return Hold(slot, held[1])

@@ -17,6 +17,7 @@ from kulla.portal.bearer import is_call
 from kulla.portal.edge import installed
 from kulla.portal.holds import SlotHolds
 from kulla.portal.kept_forms import BrowserKeptForms
+from kulla.portal.noted import note_move
 from kulla.portal.people import RegisterPeople
 from kulla.portal.sessions import ROLE, SUBJECT
 from kulla.portal.sign_in.people import still_holds
@@ -143,6 +144,8 @@ def tower(handle: Handler) -> Handler:
         if subject and session[ROLE] != "citizen" and not still_holds(subject, session[ROLE]):
             session.flush()  # a role that was taken away ends its sessions at once
             subject = None
+        if subject:
+            note_move(request, subject, session[ROLE])
         page_request.actor = Actor(cast(Role, session[ROLE]), subject) if subject else None
         page_request.kept = BrowserKeptForms(request, subject or "", edges.entropy)
         page_request.people = RegisterPeople(edges.tower, page_request.actor)

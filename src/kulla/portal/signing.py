@@ -23,6 +23,7 @@ from kulla.kernel.service import Actor, Command, Role
 from kulla.kernel.tower import Answer
 from kulla.portal import demo, session_seals
 from kulla.portal.databases import SESSIONS
+from kulla.portal.noted import note
 from kulla.portal.sign_in import passkeys
 from kulla.services.pages import (
     UNAVAILABLE,
@@ -151,6 +152,15 @@ def _submitted(request: PageRequest, pending: _Pending) -> HttpResponse:
         unsigned = replace(pending, command=replace(pending.command, assertion=b""))
         _write(request, unsigned)
         return _page(request, unsigned, fault=_NOT_SIGNED)
+    command = pending.command
+    note(
+        request,
+        "staff acted",
+        role=command.actor.role,
+        subject=command.actor.subject,
+        command=f"{command.service}.{command.name}",
+        status=answer.status,
+    )
     _forget(pending)
     _keep_answer(request, answer)
     if answer.status == "accepted":

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from kulla.tower.garbage import look_for_garbage_seldom
 from kulla.tower.home import Home
+from kulla.tower.logs import set_up_logs
 from kulla.tower.standby.held import wait_until_there
 from kulla.tower.standby.reads import StandbyEdge, standby_of
 
@@ -69,6 +70,7 @@ def make_application() -> Callable[..., Any]:
     # A batch's answers wake all its threads at once; each has well under a millisecond left to do.
     # Let one finish and block again before another forces it off the interpreter's lock.
     sys.setswitchinterval(SWITCH_S)
+    set_up_logs("portal")  # a worker is a fresh process and knows nothing of its parent's logs
     home = Home(Path(os.environ["KULLA_HOME"]))
     standby = standby_of(home)
     edge.install(StandbyEdge(standby) if standby else HomeEdge(home))

@@ -13,6 +13,7 @@ from kulla.kernel.tower import Answer
 from kulla.portal import letters
 from kulla.portal.mine import own
 from kulla.portal.mine.asking import Question, ask_own, done, put_question, show
+from kulla.portal.noted import mark, note
 from kulla.portal.session_seals import keep, kept
 from kulla.portal.sign_in import codes
 from kulla.portal.sign_in.addresses import Address, read_address
@@ -64,6 +65,8 @@ def code(request: PageRequest) -> HttpResponse:
     if proven is None:
         found = codes.check(request.session, request.POST.get("code", "")[:_TYPED_CHARS_MAX])
         if isinstance(found, codes.NotProven):
+            if found.guessed:
+                note(request, "code wrong", about=mark("address", found.guessed), left=found.left)
             return _code_page(request, fault=code_fault(found), status=422)
         address, token = found.address, found.token
         keep(request.session, _PROVEN, [command_id, address.channel, address.text, token])

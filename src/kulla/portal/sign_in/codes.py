@@ -68,11 +68,13 @@ class NotProven:
     """Why a code did not count.
 
     wrong: `left` tries remain; gone: it ended, was used, or never was; longer: ask for a new one,
-    which will be longer, since too many guesses were made at this address.
+    which will be longer, since too many guesses were made at this address. `guessed`: the keeper's
+    index token of the address, where this was a wrong guess at its code.
     """
 
     why: Literal["wrong", "gone", "longer"]
     left: int = 0
+    guessed: bytes = b""
 
 
 def send(session: SessionBase, address: Address) -> int:
@@ -153,7 +155,7 @@ def check(session: SessionBase, typed: str) -> Proven | NotProven:
     given = session_seals.mark(session, _PURPOSE, code.encode("utf-8", "replace"))
     if not hmac.compare_digest(expected, given):
         paces.take(GUESSES, proven.token)
-        return NotProven("wrong", tries) if tries else NotProven("gone")
+        return NotProven("wrong" if tries else "gone", tries, guessed=proven.token)
     with connections[SESSIONS].cursor() as cursor:
         cursor.execute("DELETE FROM sign_in_code WHERE session = %s AND mark = %s", [row, expected])
         used_before = cursor.rowcount == 0

@@ -14,6 +14,7 @@ from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 
 from kulla.kernel.service import Role
 from kulla.portal.edge import installed
+from kulla.portal.noted import SOURCE, note, source_of
 from kulla.portal.session_seals import keep, kept
 from kulla.portal.sessions import ROLE, SUBJECT, SessionStore
 from kulla.portal.sign_in import codes, paces, passkeys, people
@@ -66,9 +67,11 @@ def begin(
     """Begin the session, as `role`, and go to `where`. Nothing from before comes with it."""
     _clean_session(request)
     request.session[SUBJECT], request.session[ROLE], request.session[HOW] = subject, role, how
+    request.session[SOURCE] = source_of(request)
     if how != "demo":
         shown = name or people.name_of(subject, request.tower, "name on one's own pages")
         keep(request.session, _NAME, shown)
+    note(request, "signed in", subject=subject, role=role, how=how)
     return redirect(where)
 
 

@@ -12,6 +12,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from kulla.portal import demo, errors, letters
 from kulla.portal.doors import address_of
+from kulla.portal.noted import mark, note
 from kulla.portal.session_seals import keep
 from kulla.portal.sign_in import codes, people
 from kulla.portal.sign_in.addresses import Address, read_address
@@ -73,6 +74,8 @@ def code(request: PageRequest) -> HttpResponse:
         found = codes.check(request.session, request.POST.get("code", "")[:_TYPED_CHARS_MAX])
         if isinstance(found, codes.Proven):
             return _go_on(request, found, where)
+        if found.guessed:
+            note(request, "code wrong", about=mark("address", found.guessed), left=found.left)
         fault = code_fault(found)
         return _code_page(request, where, fault=fault, status=422)
     if awaited is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -59,11 +60,23 @@ def reject(file: str, number: int, reason: str, raw: bytes = b"") -> Reject:
 
 
 def encoded(event: Mapping[str, Any]) -> bytes:
-    """The event as one line of JSON, in UTF-8; what no encoding holds is replaced."""
+    """The event as one line of JSON, in UTF-8.
+
+    Half letters of UTF-16, which no encoding holds, become '?'; numbers that JSON does not know
+    (NaN, infinity) become text.
+    """
     try:
-        return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
-    except UnicodeEncodeError:
-        return json.dumps(event, separators=(",", ":")).encode()
+        text = _ENCODER.encode(event)
+    except ValueError:
+        text = _ENCODER.encode({name: _finite(value) for name, value in event.items()})
+    return text.encode("utf-8", "replace")
+
+
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 class Gathering:

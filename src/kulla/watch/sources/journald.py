@@ -6,12 +6,13 @@ ones as NAME, a little-endian length of 64 bits and the bytes; an empty line end
 
 from __future__ import annotations
 
-import json
+import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, Final
 
+from kulla.watch.sources import kulla_log
 from kulla.watch.sources.batch import AT, Batch, Gathering, Reject, Source, encoded, reject
-from kulla.watch.sources.lines import LINE_MAX, read_lines, text_of
+from kulla.watch.sources.lines import LINE_MAX, object_of, read_lines, text_of
 from kulla.watch.sources.syslog import put_ssh, service_of
 
 _AT_FIELDS: Final = ("_SOURCE_REALTIME_TIMESTAMP", "__REALTIME_TIMESTAMP")
@@ -92,9 +93,7 @@ def _binary(stream: BinaryIO) -> bytes:
 
 
 def _read_json(line: str) -> list[tuple[Source, dict[str, Any]]]:
-    fields = json.loads(line)
-    if not isinstance(fields, dict):
-        raise ValueError("a line of JSON, but no object")
+    fields = object_of(line)
     return [_event({name: _text(value) for name, value in fields.items() if value is not None})]
 
 
@@ -109,6 +108,11 @@ def _text(value: Any) -> str:
 
 def _event(fields: dict[str, Any]) -> tuple[Source, dict[str, Any]]:
     event: dict[str, Any] = {}
+    message = str(fields.get("MESSAGE", ""))
+    if message.startswith("{"):
+        # A home that systemd runs logs into the journal: its lines are Kulla's events all the same.
+        with contextlib.suppress(ValueError):
+            return kulla_log.event_of(message)
     for name in _AT_FIELDS:
         if str(fields.get(name, "")).isdigit():
             event[AT] = int(fields[name])

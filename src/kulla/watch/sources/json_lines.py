@@ -135,7 +135,7 @@ class _Text:
                 self._more(
                     max(held, _PIECE)
                 )  # twice as much each time, or a long one costs squares
-            except RecursionError:
+            except (ValueError, RecursionError):
                 return self._line()
             else:
                 return value

@@ -9,7 +9,16 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, BinaryIO, Final
 
-from kulla.watch.sources import access_log, auditd, journald, json_lines, kulla_log, syslog, zeek
+from kulla.watch.sources import (
+    access_log,
+    auditd,
+    journald,
+    json_lines,
+    kulla_log,
+    syslog,
+    w3c,
+    zeek,
+)
 from kulla.watch.sources.batch import Batch, Reject
 from kulla.watch.sources.lines import text_of
 from kulla.watch.sources.mapping import NO_MAPPING, Mapped
@@ -54,6 +63,7 @@ class Readers:
 _READERS: Final[Mapping[str, Read]] = {
     "auditd": auditd.read,
     "access-log": access_log.read,
+    "w3c": w3c.read,
     "zeek-tsv": zeek.read,
     "zeek-json": zeek.read_json,
     "journald-json": journald.read,
@@ -75,7 +85,7 @@ _JSON_KINDS: Final[Sequence[tuple[str, Callable[[Mapping[str, Any]], bool]]]] = 
 def recognise(head: bytes, mappings: Sequence[Mapped] = ()) -> str:
     """The kind of a stream that begins with `head` (up to 64 KiB of it).
 
-    'evtx', 'windows-json', 'windows-xml', 'auditd', 'access-log', 'syslog', 'zeek-tsv',
+    'evtx', 'windows-json', 'windows-xml', 'auditd', 'access-log', 'w3c', 'syslog', 'zeek-tsv',
     'zeek-json', 'journald-json', 'journald-export', 'kulla', 'json:' with a mapping's name, or ''
     for none. Most of the first forty lines must be of a kind: one foreign line does not decide.
     """
@@ -89,6 +99,8 @@ def recognise(head: bytes, mappings: Sequence[Mapped] = ()) -> str:
         return UNKNOWN
     if zeek.looks(lines[0]):
         return "zeek-tsv"
+    if w3c.looks(lines[0]):
+        return "w3c"
     if journald.looks_exported(lines[0]):
         return "journald-export"
     found = _most(lines, _LINE_KINDS)
@@ -99,8 +111,11 @@ def _json_kind(head: bytes, lines: Sequence[str], mappings: Sequence[Mapped]) ->
     records: list[Mapping[str, Any]] = [
         record for line in lines if isinstance(record := _object(line), dict)
     ]
+    mixed = 2 * len(records) < len(lines)
     if not records:
         records = _laid_out(head, "")
+        mixed = not records
+    # A server's own words may stand among a program's lines: what is JSON says whose they are.
     if found := _most(records, (*_JSON_KINDS, (WINDOWS_JSON, is_windows))):
         return found
     for mapped in mappings:
@@ -109,9 +124,7 @@ def _json_kind(head: bytes, lines: Sequence[str], mappings: Sequence[Mapped]) ->
             return f"json:{mapped.name}"
     # Without a mapping it is generic JSON: whole objects, or one that the head cuts off.
     cut = head.lstrip()[:1] in {b"{", b"["} and len(head) >= HEAD_BYTES // 2
-    return (
-        f"json:{NO_MAPPING.name}" if 2 * len(records) >= len(lines) or records or cut else UNKNOWN
-    )
+    return UNKNOWN if mixed and not cut else f"json:{NO_MAPPING.name}"
 
 
 def is_windows(record: Mapping[str, Any]) -> bool:
