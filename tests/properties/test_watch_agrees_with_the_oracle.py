@@ -1,4 +1,4 @@
-"""Random rules over random events: the watch, with anchors and by SQL alone, says what the oracle says."""
+"""Random rules over random events: the watch, with anchors or without, agrees with the oracle."""
 
 from __future__ import annotations
 

@@ -158,7 +158,7 @@ def _correlation_as_plain(one: Correlation) -> dict[str, Any]:
 
 
 def _correlation_from_plain(plain: dict[str, Any]) -> Correlation:
-    values = {
+    values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()
     }
     values["limits"] = tuple((name, Fraction(limit)) for name, limit in plain["limits"])

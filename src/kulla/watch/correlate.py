@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kulla.watch.sigma.link import Correlation
-from kulla.watch.sigma.rule import Rule
 from kulla.watch.sigma.measure import Seen, Window, window_for
+from kulla.watch.sigma.rule import Rule
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ class Hits:
 
 
 class Engine:
-    """Asks rules of blocks of events. plain: every rule is asked of every event, to compare with."""
+    """Asks rules of blocks of events. plain: each rule of each event, to compare with."""
 
     def __init__(self, store: Store, rules: Sequence[Rule], *, plain: bool = False) -> None:
         self._store = store
@@ -144,8 +144,10 @@ class Engine:
         """Ask ClickHouse what the anchors left open: each question of its own rows."""
         for some in _together(questions):
             self._columns(family.source, some)
-            asked = [f"SELECT toUInt32({place}) AS q, n FROM asked WHERE {_among(rows)} AND {one.sql}"
-                     for place, (one, rows) in enumerate(some)]  # fmt: skip
+            asked = [
+                f"SELECT toUInt32({place}) AS q, n FROM asked WHERE {_among(rows)} AND ({one.sql})"
+                for place, (one, rows) in enumerate(some)
+            ]
             table = self._store.rows(" UNION ALL ".join(asked))
             if len(table):
                 rule_of = np.array([one.rule for one, _ in some], np.int64)
@@ -212,7 +214,10 @@ def _table_of(lines: Sequence[bytes]) -> pa.Table:
 
 
 def _array(table: pa.Table, name: str) -> Ints:
-    return table.column(name).combine_chunks().to_numpy(zero_copy_only=False).astype(np.int64)
+    found: Ints = (
+        table.column(name).combine_chunks().to_numpy(zero_copy_only=False).astype(np.int64)
+    )
+    return found
 
 
 def _unrolled(column: pa.ChunkedArray, numbers: Ints) -> tuple[Ints, Ints]:

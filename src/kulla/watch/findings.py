@@ -116,7 +116,7 @@ class Sink(Protocol):
 
 
 def grade(level: str) -> int:
-    """The place of a level among the five, 0 for the least; one that is unknown counts as medium."""
+    """The place of a level among the five, 0 for the least; an unknown one counts as medium."""
     return LEVELS.index(level) if level in LEVELS else LEVELS.index("medium")
 
 

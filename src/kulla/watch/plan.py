@@ -1,4 +1,4 @@
-"""Which rules are asked of which events: routes, the searches that are shared, and compiled trees."""
+"""Which rules are asked of which events: routes, shared searches, and compiled trees."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SigmaHQ's regression data: for a rule, logs that it must match, and how often where that is said."""
+"""SigmaHQ's regression data: for a rule, logs that it must match, and how often if it says so."""
 
 from __future__ import annotations
 

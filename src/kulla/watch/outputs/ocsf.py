@@ -113,5 +113,5 @@ def _data(found: Detection) -> dict[str, Any]:
         "file": found.place.file,
         "number": found.place.number,
         "events": [{"file": one.file, "number": one.number} for one in found.events],
-        "fields": {name: value for name, value in found.fields.items()},
+        "fields": dict(found.fields),
     }

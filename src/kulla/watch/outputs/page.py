@@ -68,8 +68,9 @@ class PageFile:
         yield f"<p>{_summary(account)}</p>"
         if account.own_only:
             yield (
-                '<p class="loud"><strong>Only Kulla’s own pack of rules ran.</strong> It knows Kulla'
-                " itself, one attack and industrial networks. Add others before you trust this.</p>"
+                '<p class="loud"><strong>Only Kulla’s own pack of rules ran.</strong> It knows'
+                " Kulla itself, one attack and industrial networks. Add others before you trust"
+                " this.</p>"
             )
         if account.unfit or account.rejected:
             yield f"<p>{_left_out(account)}</p>"

@@ -18,7 +18,7 @@ _COLUMNS: Final = (
 
 
 class JsonFile:
-    """One JSON object: `detections`, and after them `summary`, `techniques`, `rules`, `unfit`, `rejects`."""
+    """One JSON object: detections, then summary, techniques, rules, unfit and rejects."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

@@ -19,7 +19,7 @@ def lines(account: Account, rows_max: int = ROWS_MAX) -> Iterator[str]:
         yield _row(one)
     if len(tallies) > rows_max:
         rest = sum(one.count for one in tallies[rows_max:])
-        yield f"... and {len(tallies) - rows_max} more rules with {rest} detections (--json has all)"
+        yield f"... and {len(tallies) - rows_max} more rules with {rest} detections (see --json)"
     yield ""
     yield from _end(account)
 

@@ -2,7 +2,7 @@
 
 Columns of a field: the value as it came, Nullable(String), NULL where the field is missing; and the
 value in lower case, '' where it is missing. Every test is 0 for a missing field (but `null` and
-`exists: false`), never NULL, so that a Not around it is 1: three-valued logic would let events slip.
+`exists: false`), never NULL, so that a Not around it is 1: three-valued logic would let some slip.
 """
 
 from __future__ import annotations
@@ -222,7 +222,7 @@ def re2(pattern: str, flags: str) -> str:
 
 
 def _cidr(column: str, network: str) -> str:
-    """isIPAddressInRange throws on what is no address ('-' is common), so only addresses reach it."""
+    """Only addresses reach isIPAddressInRange: it throws on all else, and '-' is common."""
     text = f"ifNull({column}, '')"
     kind = "isIPv6String" if ":" in network else "isIPv4String"
     stand_in = "'::'" if ":" in network else "'0.0.0.0'"
