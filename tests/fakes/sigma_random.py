@@ -9,6 +9,7 @@ and puts no brackets around the alternatives).
 from __future__ import annotations
 
 import base64
+import random
 from typing import Any
 
 import yaml
@@ -42,10 +43,11 @@ ENCODED = ["IEX", "cmd", "a b"]
 REGEXES = ["cmd", "^cmd", "exe$", "c.d", "po(wer|sh)", "[a-c]+ ", "a{2,3}", "sh?ell", "^$"]
 
 
-def texts(*, foreign: bool = True) -> st.SearchStrategy[str]:
-    """Text of up to four pieces."""
-    pieces = PIECES + (FOREIGN if foreign else [])
-    return st.lists(st.sampled_from(pieces), max_size=4).map("".join)
+def _pool(pieces: list[str], most: int, count: int) -> list[str]:
+    """Texts of up to `most` pieces, always the same: one draw for each keeps this quick."""
+    chance = random.Random(repr(pieces))
+    some = {"".join(chance.choices(pieces, k=chance.randint(0, most))) for _ in range(count)}
+    return sorted(some | set(pieces), key=lambda text: (len(text), text))
 
 
 def _literal(text: str) -> str:
@@ -53,40 +55,45 @@ def _literal(text: str) -> str:
     return text.replace("\\", "\\\\").replace("*", "\\*").replace("?", "\\?")
 
 
+def _carriers() -> list[str]:
+    """Texts that carry a word in base64, at each offset and in each encoding."""
+    return [
+        "x " + base64.b64encode((before + word + "!").encode(encoding)).decode()
+        for word in ENCODED
+        for before in ("", "q", "qq", "qqq")
+        for encoding in ("utf-8", "utf-16-le", "utf-16-be")
+    ]
+
+
+_TYPED = ["\\*", "\\\\", "\\\\*"]
+_TEXTS = {True: _pool(PIECES + FOREIGN, 4, 1500), False: _pool(PIECES, 4, 1000)}
+_PATTERNS = {
+    foreign: _pool([*map(_literal, pieces), *pieces, *_TYPED], 4, 1500)
+    for foreign, pieces in ((True, PIECES + FOREIGN), (False, PIECES))
+}
+
+
+def texts(*, foreign: bool = True) -> st.SearchStrategy[str]:
+    """Text of up to four pieces."""
+    return st.sampled_from(_TEXTS[foreign])
+
+
 def patterns(*, foreign: bool = True) -> st.SearchStrategy[str]:
     """Text of a rule: pieces that mean themselves, wildcards, backslashes as typed."""
-    pieces = PIECES + (FOREIGN if foreign else [])
-    piece = st.one_of(
-        st.sampled_from(pieces).map(_literal), st.sampled_from([*pieces, "\\*", "\\\\", "\\\\*"])
-    )
-    return st.lists(piece, max_size=4).map("".join)
+    return st.sampled_from(_PATTERNS[foreign])
 
 
-@st.composite
-def events(draw: st.DrawFn, *, foreign: bool = True) -> dict[str, Any]:
+def events(*, foreign: bool = True) -> st.SearchStrategy[dict[str, Any]]:
     """One event: each field may be missing; some text carries base64 or UTF-16 in base64."""
-    event: dict[str, Any] = {}
-    for field in TEXT_FIELDS:
-        if draw(st.integers(0, 4)):
-            event[field] = draw(st.one_of(texts(foreign=foreign), _carriers()))
-    if draw(st.booleans()):
-        event["Port"] = draw(st.sampled_from(NUMBERS))
-    if draw(st.booleans()):
-        event["SourceIp"] = draw(st.sampled_from(ADDRESSES))
-    if draw(st.booleans()):
-        event["When"] = draw(st.sampled_from(TIMES))
-    return event
-
-
-def _carriers() -> st.SearchStrategy[str]:
-    def carry(word: str, before: str, encoding: str) -> str:
-        return "x " + base64.b64encode((before + word + "!").encode(encoding)).decode()
-
-    return st.builds(
-        carry,
-        st.sampled_from(ENCODED),
-        st.sampled_from(["", "q", "qq", "qqq"]),
-        st.sampled_from(["utf-8", "utf-16-le", "utf-16-be"]),
+    text = st.sampled_from(_TEXTS[foreign] + _carriers() * 8)
+    return st.fixed_dictionaries(
+        {},
+        optional={
+            **dict.fromkeys(TEXT_FIELDS, text),
+            "Port": st.sampled_from(NUMBERS),
+            "SourceIp": st.sampled_from(ADDRESSES),
+            "When": st.sampled_from(TIMES),
+        },
     )
 
 

@@ -1,4 +1,4 @@
-"""Runs Sigma rules over events the way the watch does, for tests: pySigma, our trees, ClickHouse."""
+"""Runs Sigma rules over events the way the watch does: pySigma, our trees, ClickHouse."""
 
 from __future__ import annotations
 

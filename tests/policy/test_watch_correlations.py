@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import random
-
 import pytest
 
 from fakes.correlation_cases import ALL
-from fakes.watch_run import loaded_from, run
+from fakes.watch_run import run
 
 HEAD = "title: c\nname: c\ncorrelation:\n  type: {kind}\n  rules: [a]\n  timespan: 1m\n"
 RULE = "---\ntitle: a\nname: a\nlogsource: {product: test}\ndetection: {s: {x: 1}, condition: s}\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -232,6 +233,18 @@ def test_kullas_own_log():
     assert source == ("kulla", "", "keeper")
     assert (event["asker"], event["_at_us"]) == ("clerk-1", us(2022, 7, 15, 7, 30) + 1)
     assert [reject.number for reject in rejects] == [2]
+
+
+def test_kullas_lines_in_the_journal_are_kullas_events():
+    line = json.dumps(
+        {"__REALTIME_TIMESTAMP": "1", "_PID": "7", "MESSAGE": log_lines.KULLA.decode().strip()}
+    )
+    ((source, _, event),), _ = events_of(journald.read(stream(line.encode()), "j"))
+    assert source == ("kulla", "", "keeper")
+    assert event["event"] == "opened"
+    other = line.replace("level", "lvl")
+    ((source, _, _),), _ = events_of(journald.read(stream(other.encode()), "j"))
+    assert source == ("linux", "", "syslog")
 
 
 def test_an_embassys_log_is_of_the_embassies():

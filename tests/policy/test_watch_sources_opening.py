@@ -64,6 +64,8 @@ def zipped(**members: bytes) -> bytes:
     return packed.getvalue()
 
 
+MIXED = b"[INFO] Starting the server\n[INFO] Started worker-1\n[INFO] Started worker-2\n"
+
 PACKERS = {"gz": gzip.compress, "xz": lzma.compress, "bz2": bz2.compress, "zst": zstd}
 
 
@@ -74,6 +76,15 @@ def test_a_source_is_known_by_its_content(kind):
 
 def test_one_foreign_line_does_not_decide():
     assert recognise(b"logrotate was here\n" + log_lines.AUDIT, MAPPINGS) == "auditd"
+
+
+def test_a_servers_own_lines_do_not_hide_whose_log_it_is(tmp_path):
+    assert recognise(MIXED + log_lines.KULLA, MAPPINGS) == "kulla"
+    assert recognise(MIXED + b'{"some":"thing"}\n', MAPPINGS) == ""
+    write(tmp_path, portal=MIXED + log_lines.KULLA)
+    events, rejects = events_of(read_all([tmp_path], READERS))
+    assert len(events) == 1
+    assert [reject.number for reject in rejects] == [1, 2, 3]
 
 
 @pytest.mark.parametrize("packer", PACKERS)

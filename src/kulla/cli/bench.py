@@ -289,3 +289,38 @@ def bench_write(
     found = {name: path.read_text("utf-8") for name, path in files.items() if path is not None}
     write_page(into, {name: json.loads(text) for name, text in found.items()})
     click.echo(f"Wrote {into}.", err=True)
+
+
+@bench.command("watch")
+@click.option("--events", default=600_000, show_default=True, help="Process creations to make.")
+@click.option(
+    "--attack-share",
+    default=0.01,
+    show_default=True,
+    help="Share of events that take values of a recorded attack; 0 counts false alarms.",
+)
+@click.option(
+    "--data",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    envvar="KULLA_DATA",
+    default="../shared/data",
+    help="A folder with SigmaHQ's rules in `sigma` and EVTX files in `evtx`; or KULLA_DATA.",
+)
+@JSON
+@KEEP
+def bench_watch(
+    events: int, attack_share: float, data: Path, json_path: Path | None, keep: Path | None
+) -> None:
+    """Ask all Sigma rules of made Windows events as JSON, and of EVTX files, on one core.
+
+    Example: kulla bench watch --json watch.json
+    """
+    from kulla.bench.machine import machine, versions
+    from kulla.bench.watch import Plan, measure_watch
+
+    before = machine()
+    with _folder(keep) as folder:
+        found = measure_watch(Plan(folder, data, events, attack_share, folder / "cache"), _say)
+    found["machine"] = before
+    found["versions"] = {**versions(), **found["versions"]}
+    _tell(found, json_path)

@@ -40,6 +40,7 @@ class LazyGroup(click.Group):
         "bench": "kulla.cli.bench:bench",
         "enrolment": "kulla.cli.enrolment:enrolment",
         "attribute": "kulla.cli.attribute:attribute",
+        "watch": "kulla.cli.watch:watch",
     }
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kulla.watch.sigma.link import Correlation
-from kulla.watch.sigma.rule import Rule
 from kulla.watch.sigma.measure import Seen, Window, window_for
+from kulla.watch.sigma.rule import Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +158,7 @@ def _longer(
     inside = frozenset(each.event for each in window.inside)
     if going is None:
         return Fired(one, window.inside[0].group, at_us, at_us, inside, here)
-    return Fired(
-        one, going.group, going.at_us, at_us, going.events | inside, going.here | here
-    )
+    return Fired(one, going.group, going.at_us, at_us, going.events | inside, going.here | here)
 
 
 def text_of(value: Any) -> str | None:

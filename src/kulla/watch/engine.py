@@ -30,15 +30,17 @@ ALONE_MIN: Final = 2_000
 class Hits:
     """Which rule is true of which event: two arrays of the same length, ordered by event.
 
-    rules: places in the list of rules; rows: places in the block.
+    rules: places in the list of rules; rows: places in the block. blank: rows of Windows events
+    that say neither channel nor number, so no rule could be asked of them; broken JSON is so.
     """
 
     rules: Ints
     rows: Ints
+    blank: Ints
 
 
 class Engine:
-    """Asks rules of blocks of events. plain: every rule is asked of every event, to compare with."""
+    """Asks rules of blocks of events. plain: each rule of each event, to compare with."""
 
     def __init__(self, store: Store, rules: Sequence[Rule], *, plain: bool = False) -> None:
         self._store = store
@@ -63,7 +65,13 @@ class Engine:
             for route, where in self._routes(family):
                 if route.asked:
                     found.extend(self._route(route, where))
-        return _as_hits(found)
+            return _as_hits(found, self._blank(source))
+        return _as_hits(found, np.zeros(0, np.int64))
+
+    def _blank(self, source: Source) -> Ints:
+        if source.product != "windows":
+            return np.zeros(0, np.int64)
+        return _array(self._store.rows("SELECT n FROM raw WHERE kind = ' '"), "n")
 
     def _fill(self, source: Source, lines: Sequence[bytes]) -> None:
         begin = "CREATE OR REPLACE TABLE raw ENGINE = Memory AS SELECT n, "
@@ -136,8 +144,10 @@ class Engine:
         """Ask ClickHouse what the anchors left open: each question of its own rows."""
         for some in _together(questions):
             self._columns(family.source, some)
-            asked = [f"SELECT toUInt32({place}) AS q, n FROM asked WHERE {_among(rows)} AND {one.sql}"
-                     for place, (one, rows) in enumerate(some)]  # fmt: skip
+            asked = [
+                f"SELECT toUInt32({place}) AS q, n FROM asked WHERE {_among(rows)} AND ({one.sql})"
+                for place, (one, rows) in enumerate(some)
+            ]
             table = self._store.rows(" UNION ALL ".join(asked))
             if len(table):
                 rule_of = np.array([one.rule for one, _ in some], np.int64)
@@ -145,10 +155,11 @@ class Engine:
 
     def _columns(self, source: Source, questions: list[tuple[Question, Ints]]) -> None:
         """Make `asked`: the fields that these questions read, of the rows that they are about."""
-        plain = set().union(*(one.plain for one, _ in questions))
-        low = set().union(*(one.low for one, _ in questions))
+        plain = set[str]().union(*(one.plain for one, _ in questions))
+        low = set[str]().union(*(one.low for one, _ in questions))
+        asked = set[str]().union(*(one.asked for one, _ in questions))
         rows = np.unique(np.concatenate([rows for _, rows in questions]))
-        sql = selection(source, plain, low, "n IN (SELECT n FROM Python(incoming))")
+        sql = selection(source, plain, low, asked, "n IN (SELECT n FROM Python(incoming))")
         begin = "CREATE OR REPLACE TABLE asked ENGINE = Memory AS "
         self._store.take(begin + sql, pa.table({"n": pa.array(rows.astype(np.uint32))}))
 
@@ -203,7 +214,10 @@ def _table_of(lines: Sequence[bytes]) -> pa.Table:
 
 
 def _array(table: pa.Table, name: str) -> Ints:
-    return table.column(name).combine_chunks().to_numpy(zero_copy_only=False).astype(np.int64)
+    found: Ints = (
+        table.column(name).combine_chunks().to_numpy(zero_copy_only=False).astype(np.int64)
+    )
+    return found
 
 
 def _unrolled(column: pa.ChunkedArray, numbers: Ints) -> tuple[Ints, Ints]:
@@ -215,12 +229,12 @@ def _unrolled(column: pa.ChunkedArray, numbers: Ints) -> tuple[Ints, Ints]:
     return np.repeat(numbers, counts), lists.flatten().to_numpy().astype(np.int64)
 
 
-def _as_hits(found: list[tuple[Ints, Ints]]) -> Hits:
+def _as_hits(found: list[tuple[Ints, Ints]], blank: Ints) -> Hits:
     """Several ways of one rule come down to one hit an event."""
     if not found:
-        return Hits(np.zeros(0, np.int64), np.zeros(0, np.int64))
+        return Hits(np.zeros(0, np.int64), np.zeros(0, np.int64), blank)
     rules = np.concatenate([one for one, _ in found])
     rows = np.concatenate([two for _, two in found])
     most = int(rules.max()) + 1 if len(rules) else 1
     both = np.unique(rows * most + rules)
-    return Hits(both % most, both // most)
+    return Hits(both % most, both // most, blank)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from kulla.watch.plan import Search, Source
-from kulla.watch.sigma.sql import VALUES, as_is, lowered, named
+from kulla.watch.sigma.sql import VALUES, as_is, lowered, named, quoted, there
 
 # Where the parts of a Windows record that are not EventData stand, below Event.System.
 _SYSTEM: Final = {
@@ -27,22 +27,37 @@ _ALWAYS_SYSTEM: Final = {"Channel", "EventID", "Computer", "Provider_Name"}
 _OWN_KEYS: Final = "'_at_us', '_at_how'"
 
 
-def selection(source: Source, plain: Iterable[str], low: Iterable[str], where: str) -> str:
+def selection(
+    source: Source, plain: Iterable[str], low: Iterable[str], asked: Iterable[str], where: str
+) -> str:
     """A SELECT of the row's number and the columns that are asked for, from the lines of `raw`.
 
-    plain, low: fields whose value is wanted as it came, and in lower case. where: a condition on
-    `raw`. The JSON of each line is parsed once for all fields.
+    plain, low: fields whose value is wanted as it came, and in lower case; asked: those of which
+    is asked whether they are there. where: a condition on `raw`. The JSON of each line is parsed
+    once for all fields.
     """
     plain, low = set(plain), set(low)
     parsed, values = extraction(source, (plain | low) - {VALUES})
     chosen = ["n"]
     chosen += [f"{values[name]} AS {as_is(name)}" for name in sorted(plain - {VALUES})]
     chosen += [f"{small(values[name])} AS {lowered(name)}" for name in sorted(low - {VALUES})]
-    inner = ["n", parsed]
+    chosen += [f"{_is_there(source, name)} AS {there(name)}" for name in sorted(asked)]
+    inner = ["n", "line", parsed]
     if VALUES in plain | low:
         inner.append(f"{_all_values(source)} AS v")
         chosen += [f"v AS {as_is(VALUES)}", f"arrayMap(x -> lowerUTF8(x), v) AS {lowered(VALUES)}"]
     return f"SELECT {', '.join(chosen)} FROM (SELECT {', '.join(inner)} FROM raw WHERE {where})"
+
+
+def _is_there(source: Source, name: str) -> str:
+    """SQL that is 1 where the event has the field, be it null."""
+    if not source.nested:
+        return f"JSONHas(line, {quoted(name)})"
+    found = [f"JSONHas(line, 'Event', 'EventData', {quoted(name)})"]
+    if name in _SYSTEM:
+        path = ", ".join(quoted(part) for part in _SYSTEM[name].split("."))
+        found.append(f"JSONHas(line, 'Event', 'System', {path})")
+    return f"({' OR '.join(found)})"
 
 
 def searching(source: Source, searches: Sequence[Search], where: str) -> str:

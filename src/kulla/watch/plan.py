@@ -1,4 +1,4 @@
-"""Which rules are asked of which events: routes, the searches that are shared, and compiled trees."""
+"""Which rules are asked of which events: routes, shared searches, and compiled trees."""
 
 from __future__ import annotations
 
@@ -61,7 +61,8 @@ class Question:
     """One way of one rule to be true of an event.
 
     rule: its place in the list of rules. channels, events: what it insists on in lower case; None
-    where on nothing. plain, low: the fields that its exact condition reads. searched: the fields
+    where on nothing. plain, low, asked: the fields that its exact condition reads, as `columns`
+    gives them. searched: the fields
     of its anchors; in_line: the numbers of those that are looked for in whole lines.
     """
 
@@ -72,6 +73,7 @@ class Question:
     events: frozenset[str] | None
     plain: set[str]
     low: set[str]
+    asked: set[str]
     searched: set[str]
     in_line: list[int]
     _sql: str = field(default="")
@@ -123,7 +125,6 @@ class Family:
             ]
             known = self._routes[key] = Route(self, asked, alone=len(key) == 1)
         return known
-
 
     def search(self, name: str, questions: Sequence[Question], *, alone: bool) -> Search:
         """The search of one field; the same for all routes, but where a route stands `alone`.
@@ -190,7 +191,7 @@ class _Numbers:
 
 
 def _question(position: int, node: Node, numbers: _Numbers) -> Question:
-    plain, low = columns(node)
+    plain, low, asked = columns(node)
     anchors = set(_anchors(node))
     return Question(
         position,
@@ -200,6 +201,7 @@ def _question(position: int, node: Node, numbers: _Numbers) -> Question:
         insisted(node, EVENT),
         plain,
         low,
+        asked,
         {anchor.field for anchor in anchors},
         [numbers.by_anchor[anchor] for anchor in anchors if anchor.field == VALUES],
     )

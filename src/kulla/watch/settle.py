@@ -20,6 +20,7 @@ _COMPILED: Final = (
     "SELECT sum(value) AS c FROM system.events WHERE event = 'RegexpWithMultipleNeedlesCreated'"
 )
 _ROUNDS_MAX: Final = 12
+_LARGE: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,33 +30,40 @@ class _Salted:
 
 
 class Settled:
-    """The searches of a process, each compiled once. Not for several threads."""
+    """The searches of a process; none of the large ones is driven out. Not for several threads.
+
+    Small ones may still drive out one another: they compile in a few milliseconds.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._known: dict[str, _Salted] = {}
 
     def settle(self, searches: list[Search]) -> list[Search]:
-        """The same searches, with patterns under which they do not drive out one another."""
+        """The same searches, with patterns under which they do not drive out a large one."""
         fresh = [one for one in searches if one.patterns not in self._known]
         for one in fresh:
             self._known[one.patterns] = _Salted(one, 0)
+            self._run(one)
         if fresh:
             self._spread()
         return [self._known[one.patterns].search for one in searches]
 
     def _spread(self) -> None:
-        for each in self._known.values():
-            self._run(each.search)
         for _ in range(_ROUNDS_MAX):
             driven_out = [
-                key for key, each in self._known.items() if self._compiles(each.search)
+                key
+                for key, each in self._known.items()
+                if len(each.search.numbers) >= _LARGE and self._compiles(each.search)
             ]
             if not driven_out:
                 return
             for key in driven_out:
                 self._known[key] = _another(key, self._known[key])
                 self._run(self._known[key].search)
+            for each in self._known.values():
+                if len(each.search.numbers) < _LARGE:
+                    self._run(each.search)
 
     def _compiles(self, search: Search) -> bool:
         before = self._count()

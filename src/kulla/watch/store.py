@@ -26,7 +26,6 @@ SETTINGS: Final = {
     "allow_suspicious_low_cardinality_types": 1,
     "log_queries": 0,
 }
-_PLACES: Final = "allow_hyperscan"
 
 
 class Store:
@@ -47,7 +46,8 @@ class Store:
             ) from None
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
-        self._session: Any = Session(str(folder)) if folder is not None else Session()
+        opened: Any = Session
+        self._session: Any = opened(str(folder)) if folder is not None else opened()
         settings = {**SETTINGS, "max_threads": threads}
         for name, value in settings.items():
             self._session.query(f"SET {name} = {value}")

@@ -25,7 +25,9 @@ class Found:
     """
 
     def __init__(self, anchors: Ints, rows: Ints, count: int, everything: Ints) -> None:
-        order = np.argsort(anchors.astype(np.uint16 if count < 1 << 16 else np.int64), kind="stable")
+        order = np.argsort(
+            anchors.astype(np.uint16 if count < 1 << 16 else np.int64), kind="stable"
+        )
         self._rows = rows[order]
         self.counts: Ints = np.bincount(anchors, minlength=count).astype(np.int64)
         self._starts = np.concatenate(([0], np.cumsum(self.counts)))

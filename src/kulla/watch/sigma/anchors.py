@@ -14,7 +14,6 @@ from kulla.watch.sigma.check import parsed_regex
 from kulla.watch.sigma.sql import VALUES, lower
 from kulla.watch.sigma.tree import ANY, All, Either, Node, Test
 
-
 _SAFE_IN_JSON: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789 _-.:;=,@#$%*(){}[]|!?~^")
 """Letters that no writer of JSON writes in another way; of those below 128, in lower case."""
 

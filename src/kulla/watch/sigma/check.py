@@ -1,15 +1,17 @@
-"""Is a tree one that ClickHouse can run? Sigma's regular expressions leave out what RE2 leaves out."""
+"""Is a tree one that ClickHouse can run? Sigma's regular expressions are those of RE2."""
 
 from __future__ import annotations
 
 import re
-import re._constants as opcodes  # type: ignore[import-untyped]  # what `re` itself parses with
-import re._parser as parser  # type: ignore[import-untyped]
+from importlib import import_module
 from typing import Any, Final
 
 from kulla.watch.errors import RuleUnfit
 from kulla.watch.sigma.tree import Node, Test, tests_of
 
+# What `re` itself parses with; it has no public name and no types.
+parser: Any = import_module("re._parser")
+opcodes: Any = import_module("re._constants")
 _FLAGS: Final = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL}
 _NOT_IN_RE2: Final = {
     "ASSERT": "looks ahead or behind",

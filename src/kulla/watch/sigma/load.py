@@ -16,23 +16,24 @@ import yaml
 from sigma.collection import SigmaCollection
 from sigma.exceptions import SigmaError
 from sigma.filters import SigmaFilter
-from sigma.pipelines.sysmon import sysmon_pipeline
-from sigma.pipelines.windows import windows_audit_pipeline, windows_logsource_pipeline
+from sigma.pipelines.sysmon.sysmon import sysmon_pipeline
+from sigma.pipelines.windows.windows import windows_audit_pipeline, windows_logsource_pipeline
 from sigma.processing.pipeline import ProcessingPipeline
 from sigma.rule import SigmaLogSource, SigmaRule, SigmaRuleBase
 
 from kulla.watch.errors import RuleUnfit, WatchFailed
 from kulla.watch.sigma.check import check
 from kulla.watch.sigma.link import Correlation, correlation_of, link
+from kulla.watch.sigma.measure import check_expression
+from kulla.watch.sigma.routes import reaches_channel
 from kulla.watch.sigma.rule import Rule, Unfit, Variant
 from kulla.watch.sigma.translate import tree_of
-from kulla.watch.sigma.routes import reaches_channel
 from kulla.watch.sigma.tree import Either, Node
-from kulla.watch.sigma.measure import check_expression
 
 _AUDITED: Final = {"process_creation", "registry_event", "registry_set", "registry_add"}
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NOT_RULES: Final = {"regression_data", "tests", ".git", ".github", "deprecated", "unsupported"}
+
 
 @dataclass(slots=True)
 class RuleSet:
@@ -119,7 +120,7 @@ def _parsed(name: str, data: bytes, loaded: RuleSet) -> SigmaCollection | None:
 
 def _documents(data: bytes) -> list[dict[str, Any]]:
     # Both loaders are the safe ones; which is there depends on how PyYAML was built.
-    documents = [one for one in yaml.load_all(data, Loader=_LOADER) if one is not None]  # noqa: S506
+    documents = [one for one in yaml.load_all(data, Loader=_LOADER) if one is not None]
     for document in documents:
         if not isinstance(document, dict):
             raise TypeError("a rule is a mapping, and this is not one")
@@ -221,7 +222,9 @@ def _flat_either(nodes: list[Node]) -> Node:
     return nodes[0] if len(nodes) == 1 else Either(tuple(nodes))
 
 
-def _rule(name: str, rule: SigmaRule, source: SigmaLogSource, variants: tuple[Variant, ...]) -> Rule:
+def _rule(
+    name: str, rule: SigmaRule, source: SigmaLogSource, variants: tuple[Variant, ...]
+) -> Rule:
     return Rule(
         id=str(rule.id) if rule.id else rule.name or name,
         title=rule.title or name,
@@ -247,7 +250,7 @@ def _unfit(name: str, rule: SigmaRuleBase, reason: str) -> Unfit:
 
 
 def _same_ids(loaded: RuleSet) -> None:
-    """Two rules under one id can't be told apart in a report: the later one keeps its file's name."""
+    """Two rules under one id can't be told apart: the later one goes by its file's name."""
     seen: dict[str, Rule] = {}
     for position, rule in enumerate(loaded.rules):
         first = seen.setdefault(rule.id, rule)

@@ -66,7 +66,7 @@ def rule_as_plain(rule: Rule) -> dict[str, Any]:
 def rule_from_plain(plain: dict[str, Any]) -> Rule:
     """The rule that `rule_as_plain` wrote."""
     lists = ("tags", "references", "false_positives")
-    values = {k: tuple(v) if k in lists else v for k, v in plain.items()}
+    values: dict[str, Any] = {k: tuple(v) if k in lists else v for k, v in plain.items()}
     values["variants"] = tuple(
         Variant(product, category, service, from_plain(node))
         for product, category, service, node in plain["variants"]

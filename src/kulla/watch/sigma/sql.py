@@ -2,14 +2,14 @@
 
 Columns of a field: the value as it came, Nullable(String), NULL where the field is missing; and the
 value in lower case, '' where it is missing. Every test is 0 for a missing field (but `null` and
-`exists: false`), never NULL, so that a Not around it is 1: three-valued logic would let events slip.
+`exists: false`), never NULL, so that a Not around it is 1: three-valued logic would let some slip.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from kulla.watch.sigma.tree import ANY, All, Either, Node, Not, Pattern, Test
+from kulla.watch.sigma.tree import ANY, All, Either, Node, Not, Pattern, Test, tests_of
 
 VALUES: Final = ""
 """The field name of keywords: the columns of all values of an event, as arrays."""
@@ -46,6 +46,11 @@ def lowered(field: str) -> str:
     return named(f"lower {field}")
 
 
+def there(field: str) -> str:
+    """The column that is 1 where the event has the field, be it null."""
+    return named(f"has {field}")
+
+
 def lower(text: str) -> str:
     """The text in lower case as ClickHouse's lowerUTF8 has it (Unicode's full mapping)."""
     return text.lower()
@@ -64,12 +69,17 @@ def expression(node: Node) -> str:
     return "(" + " AND ".join(expression(part) for part in node.parts) + ")"
 
 
-def columns(node: Node) -> tuple[set[str], set[str]]:
-    """Fields whose value as it came, and fields whose value in lower case, the condition asks for."""
+def columns(node: Node) -> tuple[set[str], set[str], set[str]]:
+    """The fields that a condition asks for.
+
+    Those whose value it wants as it came, those in lower case, and those of which it asks whether
+    they are there.
+    """
     plain: set[str] = set()
     low: set[str] = set()
+    asked = {test.field for test in tests_of(node) if test.how == "exists"}
     _columns(node, plain, low)
-    return plain, low
+    return plain, low, asked
 
 
 def _columns(node: Node, plain: set[str], low: set[str]) -> None:
@@ -83,7 +93,7 @@ def _columns(node: Node, plain: set[str], low: set[str]) -> None:
         low |= {node.field, node.value}
     elif node.how == "text" and not node.cased and _has_text(node.pattern):
         low.add(node.field)
-    else:
+    elif node.how != "exists":
         plain.add(node.field)
 
 
@@ -128,7 +138,7 @@ def _test(test: Test) -> str:
     if test.how == "null":
         return f"isNull({column})"
     if test.how == "exists":
-        return f"{'isNotNull' if test.value == 'true' else 'isNull'}({column})"
+        return there(test.field) if test.value == "true" else f"NOT {there(test.field)}"
     if test.how == "cidr":
         return _cidr(column, test.value)
     if test.how == "fieldref":
@@ -212,7 +222,7 @@ def re2(pattern: str, flags: str) -> str:
 
 
 def _cidr(column: str, network: str) -> str:
-    """isIPAddressInRange throws on what is no address ('-' is common), so only addresses reach it."""
+    """Only addresses reach isIPAddressInRange: it throws on all else, and '-' is common."""
     text = f"ifNull({column}, '')"
     kind = "isIPv6String" if ":" in network else "isIPv4String"
     stand_in = "'::'" if ":" in network else "'0.0.0.0'"

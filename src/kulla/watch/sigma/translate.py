@@ -33,7 +33,9 @@ from kulla.watch.errors import RuleUnfit
 from kulla.watch.sigma.tree import ANY, ONE, All, Either, How, Node, Not, Pattern, Test
 
 _MARKS: Final = {SpecialChars.WILDCARD_MULTI: ANY, SpecialChars.WILDCARD_SINGLE: ONE}
-_OPERATORS: Final[dict[str, How]] = {"<": "lt", "<=": "lte", ">": "gt", ">=": "gte"}
+_OPERATORS: Final[dict[str, How]] = {"LT": "lt", "LTE": "lte", "GT": "gt", "GTE": "gte"}
+
+_FLAGS: Final = {"IGNORECASE": "i", "MULTILINE": "m", "DOTALL": "s"}
 
 
 def tree_of(condition: object) -> Node:
@@ -89,7 +91,7 @@ def _plain(field: str, value: SigmaType) -> Node:
     if isinstance(value, SigmaCompareExpression):
         if isinstance(value.number, SigmaTimestampPart):
             raise RuleUnfit("A comparison of a part of a time is not known here.")
-        return Test(field, _OPERATORS[value.op.value], value=str(value.number))
+        return Test(field, _OPERATORS[value.op.name], value=str(value.number))
     if isinstance(value, SigmaExists):
         return Test(field, "exists", value=str(value.exists).lower())
     if isinstance(value, SigmaNull):
@@ -117,7 +119,8 @@ def _regex(field: str, value: SigmaRegularExpression) -> Test:
     if any(isinstance(part, Placeholder) for part in value.regexp.s):
         raise RuleUnfit("Its regular expression has a placeholder.", remedy=_FILL)
     text = "".join(_regex_part(part) for part in value.regexp.s)
-    return Test(field, "regex", value=text, flags="".join(sorted(f.name[0].lower() for f in value.flags)))
+    flags = "".join(sorted(_FLAGS[flag.name] for flag in value.flags))
+    return Test(field, "regex", value=text, flags=flags)
 
 
 def _regex_part(part: object) -> str:

@@ -17,6 +17,8 @@ from kulla.watch.sources.lines import read_lines
 from kulla.watch.sources.times import common_log, put_time
 
 WEBSERVER: Final[Source] = ("", "webserver", "")
+LINE_CHARS_MAX: Final = 32_768
+"""No server takes longer requests as it comes; a line made to be slow to match would be longer."""
 
 # A quoted field: nginx writes a quote as \x22, Apache as \".
 _QUOTED = r'"((?:[^"\\]|\\.)*)"'
@@ -31,7 +33,7 @@ _ESCAPE = re.compile(r'\\(?:x([0-9A-Fa-f]{2})|(["\\]))')
 
 def looks(line: str) -> bool:
     """Whether this is a line of such a log."""
-    found = _LINE.fullmatch(line)
+    found = _LINE.fullmatch(line) if len(line) <= LINE_CHARS_MAX else None
     return found is not None and common_log(found[6]) is not None
 
 
@@ -41,6 +43,8 @@ def read(stream: BinaryIO, file: str) -> Iterator[Batch | Reject]:
 
 
 def _read(line: str) -> list[tuple[Source, dict[str, Any]]]:
+    if len(line) > LINE_CHARS_MAX:
+        raise ValueError(f"a request of more than {LINE_CHARS_MAX} characters")
     found = _LINE.fullmatch(line)
     if found is None:
         raise ValueError("no line of an access log (common or combined format)")

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO, Final
 
 from kulla.watch.sources.batch import AT, RAW, Batch, Gathering, Reject, Source, encoded, reject
-from kulla.watch.sources.lines import numbered, text_of
+from kulla.watch.sources.lines import Pause, numbered, text_of
 from kulla.watch.sources.times import seconds
 
 AUDITD: Final[Source] = ("linux", "", "auditd")
@@ -58,6 +58,10 @@ def read(stream: BinaryIO, file: str) -> Iterator[Batch | Reject]:
         if isinstance(item, Reject):
             yield item
             continue
+        if isinstance(item, Pause):  # records of one event are written in one go
+            yield from _all_joined(waiting, gathering)
+            yield from gathering.rest()
+            continue
         number, line = item
         found = _HEAD.fullmatch(text_of(line))
         if found is None:
@@ -73,10 +77,15 @@ def read(stream: BinaryIO, file: str) -> Iterator[Batch | Reject]:
             continue
         for source, at, event in joined(waiting.pop(key, [])):
             yield from gathering.add(source, at, encoded(event))
-    for records in waiting.values():
+    yield from _all_joined(waiting, gathering)
+    yield from gathering.rest()
+
+
+def _all_joined(waiting: OrderedDict[Key, list[Record]], gathering: Gathering) -> Iterator[Batch]:
+    while waiting:
+        _, records = waiting.popitem(last=False)
         for source, at, event in joined(records):
             yield from gathering.add(source, at, encoded(event))
-    yield from gathering.rest()
 
 
 def _fields(kind: str, rest: str, head: re.Match[str]) -> dict[str, Any]:

@@ -6,9 +6,11 @@ ones as NAME, a little-endian length of 64 bits and the bytes; an empty line end
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, Final
 
+from kulla.watch.sources import kulla_log
 from kulla.watch.sources.batch import AT, Batch, Gathering, Reject, Source, encoded, reject
 from kulla.watch.sources.lines import LINE_MAX, object_of, read_lines, text_of
 from kulla.watch.sources.syslog import put_ssh, service_of
@@ -106,6 +108,11 @@ def _text(value: Any) -> str:
 
 def _event(fields: dict[str, Any]) -> tuple[Source, dict[str, Any]]:
     event: dict[str, Any] = {}
+    message = str(fields.get("MESSAGE", ""))
+    if message.startswith("{"):
+        # A home that systemd runs logs into the journal: its lines are Kulla's events all the same.
+        with contextlib.suppress(ValueError):
+            return kulla_log.event_of(message)
     for name in _AT_FIELDS:
         if str(fields.get(name, "")).isdigit():
             event[AT] = int(fields[name])

@@ -22,10 +22,11 @@ def looks(keys: Mapping[str, Any]) -> bool:
 
 def read(stream: BinaryIO, file: str) -> Iterator[Batch | Reject]:
     """The events of a log of Kulla's; other lines (a traceback, a server's own) are Rejects."""
-    return read_lines(stream, file, _read)
+    return read_lines(stream, file, lambda line: [event_of(line)])
 
 
-def _read(line: str) -> list[tuple[Source, dict[str, Any]]]:
+def event_of(line: str) -> tuple[Source, dict[str, Any]]:
+    """The log source and the event of one line. Raises ValueError where it is none of Kulla's."""
     fields = object_of(line)
     if not looks(fields):
         raise ValueError("no line of Kulla's logs: event, level, timestamp or process is missing")
@@ -33,4 +34,4 @@ def _read(line: str) -> list[tuple[Source, dict[str, Any]]]:
     put_time(event, iso(str(fields["timestamp"]), NOTHING_SAID))
     event |= flattened(fields)
     service = str(fields["process"]).partition(" ")[0].partition(":")[0].lower()
-    return [(("kulla", "", service), event)]
+    return ("kulla", "", service), event

@@ -11,17 +11,29 @@ from kulla.watch.sources.batch import Batch, Gathering, Reject, Source, encoded,
 LINE_MAX: Final = 16 << 20
 """A longer line is a Reject: it would fill the memory before anything could be said about it."""
 
+
+class Pause(bytes):
+    """What `readline` of a log that is being written gives where nothing more is there yet."""
+
+
+PAUSE: Final = Pause(b"\n")
+"""See Pause. Sources hand on what they gathered when it comes, and then read on."""
+
 Read = Callable[[str], list[tuple[Source, dict[str, Any]]]]
 """One line to its events with their log sources. Raises ValueError that says what is wrong."""
 
 
-def numbered(stream: BinaryIO, file: str) -> Iterator[tuple[int, bytes] | Reject]:
+def numbered(stream: BinaryIO, file: str) -> Iterator[tuple[int, bytes] | Reject | Pause]:
     """(number from 1, line without its end) of each line that is not empty.
 
-    A byte order mark at the start is left out. A line over LINE_MAX is a Reject.
+    A byte order mark at the start is left out. A line over LINE_MAX is a Reject. A stream that
+    begins in the middle of a log says in `lines_before` how many lines stand in front of it.
     """
-    number = 0
+    number = getattr(stream, "lines_before", 0)
     while line := stream.readline(LINE_MAX + 1):
+        if isinstance(line, Pause):
+            yield line
+            continue
         number += 1
         if len(line) > LINE_MAX and not line.endswith(b"\n"):
             while (more := stream.readline(LINE_MAX)) and not more.endswith(b"\n"):
@@ -44,6 +56,9 @@ def read_lines(stream: BinaryIO, file: str, read: Read) -> Iterator[Batch | Reje
     for item in numbered(stream, file):
         if isinstance(item, Reject):
             yield item
+            continue
+        if isinstance(item, Pause):
+            yield from gathering.rest()
             continue
         number, line = item
         try:

@@ -111,8 +111,11 @@ def _json_kind(head: bytes, lines: Sequence[str], mappings: Sequence[Mapped]) ->
     records: list[Mapping[str, Any]] = [
         record for line in lines if isinstance(record := _object(line), dict)
     ]
+    mixed = 2 * len(records) < len(lines)
     if not records:
         records = _laid_out(head, "")
+        mixed = not records
+    # A server's own words may stand among a program's lines: what is JSON says whose they are.
     if found := _most(records, (*_JSON_KINDS, (WINDOWS_JSON, is_windows))):
         return found
     for mapped in mappings:
@@ -121,9 +124,7 @@ def _json_kind(head: bytes, lines: Sequence[str], mappings: Sequence[Mapped]) ->
             return f"json:{mapped.name}"
     # Without a mapping it is generic JSON: whole objects, or one that the head cuts off.
     cut = head.lstrip()[:1] in {b"{", b"["} and len(head) >= HEAD_BYTES // 2
-    return (
-        f"json:{NO_MAPPING.name}" if 2 * len(records) >= len(lines) or records or cut else UNKNOWN
-    )
+    return UNKNOWN if mixed and not cut else f"json:{NO_MAPPING.name}"
 
 
 def is_windows(record: Mapping[str, Any]) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Final
 
 from kulla.watch.sources.access_log import WEBSERVER
 from kulla.watch.sources.batch import AT, RAW, Batch, Gathering, Reject, encoded, reject
-from kulla.watch.sources.lines import numbered, text_of
+from kulla.watch.sources.lines import Pause, numbered, text_of
 from kulla.watch.sources.times import NOTHING_SAID, iso
 
 _NUMBERS: Final = {"sc-status", "sc-substatus", "sc-win32-status", "sc-bytes", "cs-bytes"} | {
@@ -36,6 +36,9 @@ def read(stream: BinaryIO, file: str) -> Iterator[Batch | Reject]:
     for item in numbered(stream, file):
         if isinstance(item, Reject):
             yield item
+            continue
+        if isinstance(item, Pause):
+            yield from gathering.rest()
             continue
         number, line = item
         text = text_of(line)

@@ -119,7 +119,7 @@ def _evtx(path: Path, file: str) -> Iterator[Batch | Reject]:
 
 
 def read_json(stream: BinaryIO, file: str) -> Iterator[Batch | Reject]:
-    """Windows events as JSON: a line each, or laid out in any other way; see recognise.is_windows."""
+    """Windows events as JSON, a line each or laid out otherwise; see recognise.is_windows."""
     head = stream.peek(HEAD_BYTES)[:HEAD_BYTES] if hasattr(stream, "peek") else b""
     if not _is_lines(head):
         yield from _laid_out(stream, file)
@@ -154,9 +154,7 @@ def _laid_out(stream: BinaryIO, file: str) -> Iterator[Batch | Reject]:
     yield from gathering.rest()
 
 
-def _line(
-    gathering: _Gathering, file: str, number: int, line: bytes
-) -> Iterator[Batch | Reject]:
+def _line(gathering: _Gathering, file: str, number: int, line: bytes) -> Iterator[Batch | Reject]:
     if b'"EventID":' in line and b'"Qualifiers"' in line:
         line = _QUALIFIED.sub(rb'"EventID":\1', line, count=1)
     if _is_normal(line):

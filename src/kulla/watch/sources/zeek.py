@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from typing import Any, BinaryIO, Final
 
 from kulla.watch.sources.batch import AT, Batch, Gathering, Reject, Source, encoded, reject
-from kulla.watch.sources.lines import numbered, object_of, read_lines, text_of
+from kulla.watch.sources.lines import Pause, numbered, object_of, read_lines, text_of
 from kulla.watch.sources.times import NOTHING_SAID, of_any_kind, seconds
 
 _WHOLE: Final = {"count", "int", "port"}
@@ -75,6 +75,9 @@ def read(stream: BinaryIO, file: str) -> Iterator[Batch | Reject]:
     for item in numbered(stream, file):
         if isinstance(item, Reject):
             yield item
+            continue
+        if isinstance(item, Pause):
+            yield from gathering.rest()
             continue
         number, line = item
         text = text_of(line)

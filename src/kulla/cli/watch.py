@@ -1,0 +1,379 @@
+"""`kulla watch`: rules over logs, for any responder; it needs no tower."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kulla.kernel.edges import SystemClock
+from kulla.kernel.errors import KullaError
+
+if TYPE_CHECKING:
+    from kulla.watch.findings import Account, Sink
+    from kulla.watch.sigma.load import RuleSet
+    from kulla.watch.sigma.rule import Unfit
+    from kulla.watch.sources.recognise import Readers
+
+ANY_PATH = click.Path(path_type=Path)
+NEW_FILE = click.Path(dir_okay=False, path_type=Path)
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+LEVEL = click.Choice(["informational", "low", "medium", "high", "critical"])
+RULES = click.option(
+    "--rules",
+    "rule_paths",
+    multiple=True,
+    type=ANY_PATH,
+    help="Sigma rules beside those that were added: a folder, file or zip. May be repeated.",
+)
+PIPELINE = click.option(
+    "--pipeline", type=FILE, help="A pySigma pipeline: fills placeholders, renames fields."
+)
+NO_CACHE = click.option("--no-cache", is_flag=True, help="Compile all rules anew.")
+NEEDED = ("chdb", "evtx", "sigma", "numpy", "pyarrow")
+
+
+@click.group()
+def watch() -> None:
+    """Ask Sigma rules of logs: Windows, Linux, web servers, networks, the cloud, Kulla itself.
+
+    Example: kulla watch scan logs/ --html report.html
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise KullaError(
+            f"the watch needs {', '.join(missing)}, which is not installed.",
+            place="kulla watch",
+            remedy="Install Kulla with its extra: pip install 'kulla[watch]'.",
+        )
+
+
+@watch.command("scan")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path, allow_dash=True))
+@RULES
+@PIPELINE
+@NO_CACHE
+@click.option("--only", is_flag=True, help="Only the rules of --rules, not Kulla's own and added.")
+@click.option("--min-level", type=LEVEL, help="Leave out rules below this level.")
+@click.option(
+    "--mappings",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder of TOML files that say which fields of other JSON logs mean what.",
+)
+@click.option("--json", "json_path", type=NEW_FILE, help="All detections and the account, as JSON.")
+@click.option("--csv", "csv_path", type=NEW_FILE, help="One row a detection.")
+@click.option("--ocsf", "ocsf_path", type=NEW_FILE, help="OCSF Detection Findings, one a line.")
+@click.option("--html", "html_path", type=NEW_FILE, help="A report with a timeline, one file.")
+@click.option("--threads", default=0, help="Cores to use; 0 for all that there are.")
+@click.option("--fail-on", type=LEVEL, help="Exit with 3 where something of this level is found.")
+@click.option("--quiet", is_flag=True, help="No progress on standard error.")
+def watch_scan(paths: tuple[Path, ...], **options: Any) -> None:
+    """Ask all rules of all logs under PATHS: files, folders, archives, - for standard input.
+
+    What a log is, its content says. A record that can't be read is counted and listed, and the
+    rest goes on. Exit code 0; 3 with --fail-on; 1 where the scan itself could not go on.
+
+    Example: kulla watch scan /var/log evidence.zip --rules sigma/ --html report.html
+    """
+    from kulla.watch.outputs.table import lines
+
+    rules = _rules(options)
+    with ExitStack() as stack:
+        sinks = _sinks(stack, options)
+        account = _scanned(paths, rules, sinks, options)
+    for line in lines(account):
+        click.echo(line)
+    if options["fail_on"] and _reaches(account, options["fail_on"]):
+        sys.exit(3)
+
+
+def _scanned(
+    paths: tuple[Path, ...], rules: RuleSet, sinks: list[Sink], options: dict[str, Any]
+) -> Account:
+    from kulla.watch.scan import Scan
+    from kulla.watch.sources.reading import read_all
+    from kulla.watch.store import Store
+
+    threads = options.get("threads") or len(os.sched_getaffinity(0))
+    with Store(threads=threads) as store:
+        scan = Scan(store, rules, sinks, SystemClock(), _progress(options.get("quiet", True)))
+        scan.account.own_only = _own_only(rules)
+        readers = _readers(options.get("mappings"))
+        return scan.run(read_all(paths, readers, standard_input=sys.stdin.buffer))
+
+
+def _own_only(rules: RuleSet) -> bool:
+    from kulla.watch.collection import OWN
+
+    return all(rule.file.startswith(f"{OWN}/") for rule in rules.rules)
+
+
+def _reaches(account: Account, level: str) -> bool:
+    from kulla.watch.findings import grade
+
+    return any(grade(one.rule.level) >= grade(level) for one in account.tallies.values())
+
+
+def _readers(mappings: Path | None) -> Readers:
+    from kulla.watch.sources.mapping import mappings_in, own_mappings
+    from kulla.watch.sources.recognise import EVTX, WINDOWS_JSON, Readers
+    from kulla.watch.sources.windows import read_evtx, read_json
+
+    known = [*(mappings_in(mappings) if mappings else ()), *own_mappings()]
+    return Readers({EVTX: read_evtx, WINDOWS_JSON: read_json}, known)
+
+
+def _rules(options: dict[str, Any]) -> RuleSet:
+    from dataclasses import replace
+
+    from kulla.watch.collection import cache_folder, gathered, load, rules_folder
+    from kulla.watch.findings import grade
+
+    only = options.get("only", False)
+    folder = None if only else rules_folder(os.environ)
+    files = gathered(options["rule_paths"], folder, own=not only)
+    cache = None if options["no_cache"] else cache_folder(os.environ)
+    loaded = load(files, options["pipeline"], cache)
+    if not loaded.rules:
+        raise KullaError(
+            f"no rule could be loaded; {len(loaded.unfit)} could not.",
+            place="kulla watch",
+            remedy="kulla watch rules list says why.",
+        )
+    level = options.get("min_level")
+    if not level:
+        return loaded
+    # A rule below the level still runs where a correlation speaks of it.
+    rules = [
+        one if grade(one.level) >= grade(level) else replace(one, quiet=True)
+        for one in loaded.rules
+    ]
+    spoken_of = {name for one in loaded.correlations for name in one.rules}
+    loaded.rules = [one for one in rules if not one.quiet or {one.id, one.name} & spoken_of]
+    loaded.correlations = [
+        one if grade(one.level) >= grade(level) else replace(one, quiet=True)
+        for one in loaded.correlations
+    ]
+    return loaded
+
+
+def _sinks(stack: ExitStack, options: dict[str, Any]) -> list[Sink]:
+    from kulla.watch.outputs.ocsf import OcsfFile
+    from kulla.watch.outputs.page import PageFile
+    from kulla.watch.outputs.plain import CsvFile, JsonFile
+
+    kinds: list[tuple[str, Callable[[Any], Sink]]] = [
+        ("json_path", JsonFile),
+        ("csv_path", CsvFile),
+        ("ocsf_path", lambda stream: OcsfFile(stream, SystemClock())),
+        ("html_path", PageFile),
+    ]
+    return [
+        kind(stack.enter_context(_written(options[name])))
+        for name, kind in kinds
+        if options.get(name) is not None
+    ]
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[Any]:
+    """A file that is written beside and put in place when it is whole."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with beside.open("w", encoding="utf-8", errors="replace", newline="") as stream:
+            yield stream
+        beside.replace(path)
+    except OSError as error:
+        raise KullaError("it can't be written.", place=str(path), remedy=str(error)) from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _progress(quiet: bool) -> Callable[[Account], None]:
+    if quiet:
+        return lambda _: None
+    # On a terminal one line is written over; in a log each report is a line of its own.
+    end = "\r" if sys.stderr.isatty() else "\n"
+
+    def tell(account: Account) -> None:
+        rate = account.events / account.seconds if account.seconds else 0
+        click.echo(
+            f"{account.events:,} events, {account.bytes / 1e6:,.0f} MB,"
+            f" {rate:,.0f} a second, {account.detections:,} detections{end}",
+            err=True,
+            nl=False,
+        )
+
+    return tell
+
+
+@watch.group("rules")
+def watch_rules() -> None:
+    """Add rules, list them with what does not run and why, and try them on regression data.
+
+    Example: kulla watch rules add sigma.zip
+    """
+
+
+@watch_rules.command("add")
+@click.argument("path", type=click.Path(exists=True, path_type=Path))
+@click.option("--name", default="", help="What to call it; adding it again replaces it.")
+@PIPELINE
+def rules_add(path: Path, name: str, pipeline: Path | None) -> None:
+    """Copy the Sigma rules of PATH (folder, file or zip) to where every scan takes them from.
+
+    Nothing is added where not one rule of it runs. The folder is KULLA_WATCH_RULES.
+
+    Example: kulla watch rules add sigma/ --name sigmahq
+    """
+    from kulla.watch.collection import load, rules_folder
+    from kulla.watch.sigma.load import rule_files
+
+    files = list(rule_files([path]))
+    loaded = load(files, pipeline, None)
+    if not loaded.rules:
+        first = loaded.unfit[0].reason if loaded.unfit else "there is no YAML file"
+        raise KullaError("none of its rules runs.", place=str(path), remedy=first)
+    folder = rules_folder(os.environ) / _safe(name or path.stem)
+    fresh = folder.with_name(f".{folder.name}.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    for number, (file, data) in enumerate(files):
+        target = fresh / f"{number:05}-{Path(file).name}"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+    shutil.rmtree(folder, ignore_errors=True)
+    fresh.replace(folder)
+    click.echo(
+        f"{len(loaded.rules):,} rules and {len(loaded.correlations):,} correlations in {folder}"
+    )
+    _tell_unfit(loaded.unfit)
+
+
+def _safe(name: str) -> str:
+    kept = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name)
+    return kept.strip("-") or "rules"
+
+
+def _tell_unfit(unfit: list[Unfit]) -> None:
+    if unfit:
+        click.echo(f"{len(unfit):,} do not run:")
+    for one in unfit:
+        click.echo(f"  {one.title} ({one.file}): {one.reason}")
+
+
+@watch_rules.command("list")
+@RULES
+@PIPELINE
+@NO_CACHE
+@click.option("--only", is_flag=True, help="Only the rules of --rules.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, every rule by itself.")
+def rules_list(as_json: bool, **options: Any) -> None:
+    """List how many rules there are for each log source, and each rule that does not run.
+
+    Example: kulla watch rules list --rules sigma/
+    """
+    loaded = _rules(options)
+    if as_json:
+        click.echo(json.dumps(_listed(loaded), ensure_ascii=False, indent=1))
+        return
+    counts = Counter(
+        "/".join((one.product or "any", one.category or "-", one.service or "-"))
+        for one in loaded.rules
+    )
+    for source, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        click.echo(f"{count:7,}  {source}")
+    click.echo(f"{len(loaded.rules):7,}  rules, {len(loaded.correlations):,} correlations")
+    _tell_unfit(loaded.unfit)
+    if loaded.notes:
+        click.echo(f"{len(loaded.notes):,} notes on rules that run (--json has them)")
+
+
+def _listed(loaded: RuleSet) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {
+        "rules": [
+            {
+                "id": one.id, "title": one.title, "level": one.level, "file": one.file,
+                "product": one.product, "category": one.category, "service": one.service,
+            }
+            for one in loaded.rules
+        ],
+        "correlations": [
+            {"id": one.id, "title": one.title, "level": one.level, "file": one.file}
+            for one in loaded.correlations
+        ],
+        "unfit": [asdict(one) for one in loaded.unfit],
+        "notes": [asdict(one) for one in loaded.notes],
+    }  # fmt: skip
+
+
+@watch_rules.command("test")
+@click.argument("path", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@PIPELINE
+@NO_CACHE
+@click.option("--json", "json_path", type=NEW_FILE, help="Each case and each rule that is unfit.")
+def rules_test(path: Path, json_path: Path | None, **options: Any) -> None:
+    """Load the rules below PATH, and try them on the regression data beside them.
+
+    A case is a log that its rule must match, as often as is stated or more. Exit code 1 where one
+    fails.
+
+    Example: kulla watch rules test sigma/
+    """
+    from kulla.watch.regression import Counts, cases_in, outcomes
+
+    options = {**options, "rule_paths": (path,), "only": True}
+    loaded = _rules(options)
+    total = len(loaded.rules) + len(loaded.correlations) + len(loaded.unfit)
+    click.echo(f"{total:,} rules: {total - len(loaded.unfit):,} run.")
+    _tell_unfit(loaded.unfit)
+    cases, counts = cases_in(path), Counts()
+    account = _scanned(tuple(one.file for one in cases), loaded, [counts], options)
+    found = outcomes(cases, counts)
+    failed = [one for one in found if not one.passed]
+    for one in failed:
+        click.echo(
+            f"FAILED {one.case.name}: {one.found} matched, {one.case.count or 1} must"
+            f" ({one.case.file})"
+        )
+    for one in found:
+        if one.more:
+            click.echo(f"{one.case.name}: {one.found} matched, {one.case.count} is stated")
+    stated = sum(1 for one in found if one.case.count is not None)
+    rules = {one.case.rule_id for one in found}
+    right = rules - {one.case.rule_id for one in failed}
+    click.echo(
+        f"{len(right)} of {len(rules)} rules pass their regression tests:"
+        f" {len(found) - len(failed)} of {len(found)} logs, {stated} of them with a stated count;"
+        f" {account.events:,} events, {account.rejected} not read."
+    )
+    if json_path:
+        json_path.write_text(json.dumps(_tested(loaded, found), indent=1), "utf-8")
+    if failed:
+        sys.exit(1)
+
+
+def _tested(loaded: RuleSet, found: list[Any]) -> dict[str, Any]:
+    return {
+        "rules": len(loaded.rules),
+        "correlations": len(loaded.correlations),
+        "unfit": _listed(loaded)["unfit"],
+        "cases": [
+            {
+                "rule_id": one.case.rule_id, "name": one.case.name, "file": str(one.case.file),
+                "must": one.case.count, "found": one.found, "passed": one.passed,
+            }
+            for one in found
+        ],
+    }  # fmt: skip

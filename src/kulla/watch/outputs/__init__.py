@@ -1,0 +1,1 @@
+"""Detections as others want them: JSON, CSV, OCSF, a page, a table."""
