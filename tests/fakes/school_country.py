@@ -7,6 +7,7 @@ lottery's act is applied as it stands, since drawing it needs embassies.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -76,7 +77,14 @@ class SchoolRound:
         assert self.country.ask(clerk, "accounts", "relate", data).positions
 
     def apply(
-        self, child: str, *choices: str, by: Actor | None = None, change: int = 1, **facts: str
+        self,
+        child: str,
+        *choices: str,
+        by: Actor | None = None,
+        change: int = 1,
+        into: str = ROUND,
+        grade: str = "g1",
+        **facts: str,
     ) -> str:
         """Apply for a child, at a counter or by a guardian; returns the application's id.
 
@@ -90,18 +98,18 @@ class SchoolRound:
         self.ask(
             by,
             "apply",
-            round=ROUND,
-            grade="g1",
+            round=into,
+            grade=grade,
             choices=list(choices or ("naim-1", "sami-1")),
             together=False,
             facts=sealed["facts"],
             salt=sealed["salt"],
-            commitment=hashlib.sha256(f"{child} {change}".encode()).digest(),
+            commitment=hashlib.sha256(f"{into} {child} {change}".encode()).digest(),
             change=change,
             undecided=[],
             **whose,
         )
-        return f"{ROUND}-{child}"
+        return f"{into}-{child}"
 
     def allocate(self, **given: str) -> None:
         """Close, draw, post and open: `given` a programme or '' by child, as keywords."""
@@ -134,3 +142,46 @@ class SchoolRound:
     def _applications(self) -> list[dict[str, Any]]:
         found = self.country.tower._rows.find(tables.APPLICATION, round=ROUND, state=tables.FILED)
         return [dict(row) for row in found]
+
+
+def with_results(country: Country, clock: Any, child: str) -> dict[str, str]:
+    """A child with a file and an appeal in an open round, and a result in another one.
+
+    `country` has the open round of fakes.ministry. What parts of addresses name; the clock stands
+    as it stood.
+    """
+    from fakes.ministry import ROUND as OPEN_ROUND
+
+    now_ms = clock.at_ms
+    school = SchoolRound(country, clock)
+    school.apply(child)
+    school.allocate(**{child: "sami-1"})
+    text = country.tower.seal(child, {"text": "Lutemi shihni."})["text"]
+    school.clerk("appeal", round=ROUND, child=child, text=text)
+    clock.at_ms = now_ms
+    facts = json.dumps({"claims": [["staff", "naim"]], "siblings": [], "area": ""})
+    about = json.dumps({"born": "2020-01-31", "address": "Rruga 1", "area": "tirane"})
+    school.apply(child, "naim-1", into=OPEN_ROUND, grade="grade-1", facts=facts, about=about)
+    name = country.tower.seal(child, {"name": json.dumps({"name": "a.pdf", "about": ""})})["name"]
+    blob = country.tower.keep_file(child, b"%PDF-1.4", b"once")
+    file = {"kind": "other", "media_type": "application/pdf", "size": 8, "blob": blob}
+    school.clerk("add_document", round=OPEN_ROUND, child=child, name=name, **file)
+    rows = country.tower._rows
+    parts = {"child": child, "number": "0", "answer": "accepted"}
+    parts["document"] = str(rows.find(tables.DOCUMENT)[0]["id"])
+    parts["appeal"] = str(rows.find(tables.APPEAL)[0]["id"])
+    result = "/enrolment/rounds/<round_id>/children/<child>/result"
+    ministry = "/enrolment/ministry/rounds/<round_id>/results"
+    behind = {
+        result: ("", "/answer/<answer>", "/leave/<programme>", "/appeal", "/check"),
+        ministry: (
+            *("", "/step", "/audit", "/audit.json", "/late", "/complementary", "/appeals"),
+            *("/appeals/<appeal>", "/classes/<programme>", "/classes/<programme>.csv"),
+        ),
+    }
+    routes = [f"{begin}{rest}" for begin, rests in behind.items() for rest in rests]
+    routes += [
+        "/enrolment/rounds/<round_id>/results",
+        "/enrolment/rounds/<round_id>/transcript.json",
+    ]
+    return parts | {f"{route} round_id": ROUND for route in routes}

@@ -32,6 +32,7 @@ from kulla.services.enrolment.rounds import rules_text
 from kulla.tower.edge import HomeEdge
 from kulla.tower.home import Home
 from kulla.tower.lottery.reading import registers
+from kulla.tower.post.app import post_state
 from kulla.tower.takeover.recover import take_over
 from kulla.tower.up import DemoPlan, Tower
 
@@ -119,6 +120,8 @@ def test_a_lottery_outlives_home_and_an_embassy(country, tmp_path: Path) -> None
     site = Tower(new, tmp_path / "logs")
     try:
         site.start()
+        until(lambda: "vienna" in _trouble(new))
+        assert "lottery: waits for an embassy" in kulla("status", new.folder)
         seed = _draw(plan, new, tmp_path)
         _check(plan, new, tmp_path, seed)
     finally:
@@ -184,6 +187,11 @@ def _draw(plan: DemoPlan, new: Home, folder: Path) -> str:
     again = json.loads(kulla("enrolment", "draw", ROUND, "--home", new.folder, "--json"))
     assert again["seed"] == told["seed"]
     return str(told["seed"])
+
+
+def _trouble(home: Home) -> str:
+    state = post_state(home, SystemClock().now_ms()) or {}
+    return str(state.get("lotteries", {}).get("trouble", ""))
 
 
 def _check(plan: DemoPlan, new: Home, folder: Path, seed: str) -> None:

@@ -13,59 +13,22 @@ from typing import Any
 
 import pytest
 
-from fakes.drawn_round import DAYS, LotteryCountry
-from fakes.ministry import PROGRAMMES, RULES, SCHOOLS, prepared
-from fakes.portal import CLOCK, Visitor, found, words_of
-from fakes.urns import CLOSES_S, ROUND
+from fakes.drawn_round import LotteryCountry
+from fakes.lottery_portal import OPERATOR, PAGE, LotteryPortal
+from fakes.portal import Visitor, found, words_of
+from fakes.urns import ROUND
 from kulla.journal.entries import act_plaintext
 from kulla.kernel.errors import KullaError
-from kulla.kernel.service import Actor
 from kulla.services.enrolment.lottery.page_file import file_of
-from kulla.services.enrolment.rounds import rules_text
 from kulla.tower.lottery.checking import DrawUnproven, check_draw, check_file
 
-PAGE = f"/enrolment/rounds/{ROUND}/lottery"
-OPERATOR = Actor("operator", "allocator")
 
-
-class Portal:
-    """A published round behind the portal, and the embassies of a country beside it."""
+class Portal(LotteryPortal):
+    """The same, and somebody who looks at it without a login."""
 
     def __init__(self, folder: Path) -> None:
-        self.country, _ = found(folder)
-        self.beside = LotteryCountry(folder / "beside")
-        assert self.country.tower.keys.policy == self.beside.urns.tower.policy
-        CLOCK.at_ms = (CLOSES_S - 950) * 1000
-        self.ask("prepare_round", **prepared(**DAYS))
-        self.ask("set_rules", round=ROUND, rules=rules_text.text_of(RULES))
-        self.ask("enter_schools", schools=SCHOOLS)
-        self.ask("set_programmes", round=ROUND, programmes=PROGRAMMES)
-        self.ask("publish_round", round=ROUND)
+        super().__init__(found(folder)[0], folder)
         self.visitor = Visitor()
-
-    def ask(self, name: str, **data: Any) -> tuple[int, ...]:
-        answer = self.country.ask(OPERATOR, "enrolment", name, data)
-        assert answer.status == "accepted", answer
-        return answer.positions
-
-    def commit(self) -> None:
-        self.beside.commit_all()
-        for name in self.beside.urns.names:
-            self.ask("commit_secret", **self.beside.commit_data(name))
-
-    def close(self) -> int:
-        self.beside.close()
-        CLOCK.at_ms = (CLOSES_S + 30) * 1000
-        [position] = self.ask("close_round", round=ROUND)
-        return position
-
-    def draw(self, opened: tuple[str, ...] = ()) -> bytes:
-        position = self.close()
-        data = self.beside.draw_data(opened=opened)
-        self.ask("draw_seed", **(data | {"closed": position}))
-        seed = data["seed"]
-        assert isinstance(seed, bytes)
-        return seed
 
     def page(self, address: str = PAGE, status: int = 200) -> Any:
         response = self.visitor.get(address)
@@ -86,7 +49,7 @@ def test_the_page_goes_from_nothing_to_a_seed(portal: Portal):
     portal.commit()
     words = portal.words()
     assert "It is not drawn yet" in words
-    assert "4 embassies each fixed a secret before the list was closed" in words
+    assert "4 embassies each fixed a secret while the list was open" in words
     assert "embassy-3" in words
     portal.page(f"{PAGE}/seed.txt", 404)
     portal.page(f"{PAGE}/proof.json", 404)

@@ -13,7 +13,13 @@ from fakes.portal import CLOCK, Visitor, words_of
 from fakes.school_country import ANSWER_BY_S, CLOSES_S, ROUND, SchoolRound
 from kulla.kernel.service import POST, Actor
 
-SECRET_WORDS = ("Rruga e Fshehtë 7", "looked-after", "vërtetim.pdf", "Nuk mjafton", "Lutemi shihni")
+SECRET_WORDS = (
+    "Rruga e Fshehtë 7",
+    "A child in public care",
+    "vërtetim.pdf",
+    "Nuk mjafton",
+    "Lutemi shihni",
+)
 
 
 @pytest.fixture
@@ -44,6 +50,20 @@ def test_a_round_that_is_open_stands_on_the_first_page_until_it_closes(country, 
     assert ana.get(f"/enrolment/rounds/{ROUND}").status_code == 200
     school.at(CLOSES_S)
     assert "Regjistrimi 2026" not in words_of(ana.get("/"))
+
+
+def test_an_application_that_stands_is_shown_while_it_can_be_changed(country, ana, school, child):
+    school.at(CLOSES_S - 60)
+    country.tower.held = True
+    school.apply(child)
+    said = words_of(_now(country).get("/"))
+    assert "The application for Çlirim Duka Regjistrimi 2026 being confirmed" in said
+    country.tower.let_go()
+    page = _now(country).get("/")
+    assert "The application for Çlirim Duka Regjistrimi 2026 confirmed" in words_of(page)
+    assert f'href="/enrolment/rounds/{ROUND}/children/{child}"' in page.content.decode()
+    school.clerk("withdraw", round=ROUND, child=child)
+    assert "The application for" not in words_of(_now(country).get("/"))
 
 
 def test_a_round_whose_publication_is_not_witnessed_is_told_to_nobody(country, ana):
@@ -181,7 +201,7 @@ def test_what_is_stored_about_a_child_is_opened_for_who_acts_for_it_on_request(
     said = words_of(ana.post("/mine/stored", {}))
     assert "School enrolment of Çlirim Duka" in said
     assert not [word for word in SECRET_WORDS if word not in said]
-    assert "sibling (naim)" in said
+    assert "(Shkolla naim)" in said
     reasons = {reason for subject, reason in country.tower.opened if subject == child}
     assert "who acts for a child reads what is stored about it" in reasons
     other = words_of(besim.post("/mine/stored", {}))

@@ -9,6 +9,7 @@ import pytest
 from fakes.portal import Visitor, words_of
 from pages import (
     desk_addresses,
+    enrolment_application_addresses,
     enrolment_result_addresses,
     enrolment_round_addresses,
     home_addresses,
@@ -63,13 +64,14 @@ TABLE = {
     **program_addresses.TABLE,
     **enrolment_round_addresses.TABLE,
     **enrolment_result_addresses.TABLE,
+    **enrolment_application_addresses.TABLE,
     "receipt": WITH_RECEIPT,
     "receipt-file": WITH_RECEIPT,
     "receipt-qr": WITH_RECEIPT,
 }
 POSTED = ("appointments:book", "appointments:cancel", "appointments:move-to")
 POSTED += program_addresses.POSTED + enrolment_round_addresses.POSTED
-POSTED += enrolment_result_addresses.POSTED
+POSTED += enrolment_result_addresses.POSTED + enrolment_application_addresses.POSTED
 POSTED += desk_addresses.POSTED + home_addresses.POSTED + staff_addresses.POSTED
 
 
@@ -97,6 +99,8 @@ def _address(name: str, country, appointment: str) -> str:
         return reverse(name, kwargs=home_addresses.KWARGS.get(name))
     if name in enrolment_round_addresses.TABLE:
         return reverse(name, kwargs=enrolment_round_addresses.KWARGS[name])
+    if name in enrolment_application_addresses.TABLE:
+        return reverse(name, kwargs=enrolment_application_addresses.KWARGS[name])
     if name in enrolment_result_addresses.TABLE:
         return reverse(name, kwargs=enrolment_result_addresses.KWARGS[name])
     if name in program_addresses.TABLE:

@@ -10,7 +10,13 @@ from fakes.signers import NOON_S, booked
 from fakes.urns import CLOSES_S, ROOT, ROUND, Urns, closing_act
 from kulla.embassy.errors import Refused
 from kulla.journal.errors import LotteryInvalid, StoreFailed
-from kulla.journal.lottery import check_told, verify_commitment, verify_dealt, verify_reveal
+from kulla.journal.lottery import (
+    check_name,
+    check_told,
+    verify_commitment,
+    verify_dealt,
+    verify_reveal,
+)
 from kulla.journal.simulated import WriteFault
 from kulla.kernel.canonical import encode
 
@@ -191,3 +197,13 @@ def test_a_statement_of_another_embassy_or_with_another_deal_is_found_out(urns: 
     with pytest.raises(LotteryInvalid, match="does not read as"):
         verify_reveal(statement, key)
     assert verify_dealt(statement, deal, key)[0].at_s >= NOON_S
+
+
+def test_an_embassy_can_not_call_itself_by_anothers_name(urns: Urns):
+    said, _ = urns.committed(ME)
+    policies = [urns.tower.policy]
+    check_name(said, urns.tower.statement_keys[ME].verifier, policies)
+    with pytest.raises(LotteryInvalid, match="calls itself 'embassy-1'"):
+        check_name(said, urns.tower.statement_keys["embassy-2"].verifier, policies)
+    with pytest.raises(LotteryInvalid):
+        check_name(said, urns.tower.key("stranger.example").verifier, policies)

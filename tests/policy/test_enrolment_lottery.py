@@ -53,7 +53,7 @@ def test_a_round_goes_from_commitments_to_a_seed_that_anybody_computes(country: 
     row = country.desk.rows.get(tables.ROUND, ROUND)
     assert row is not None
     assert (row["state"], row["seed"]) == (tables.DRAWN, data["seed"])
-    lines = ["kulla lottery seed v1", f"round {ROUND}", f"list 0 {row['list_root'].hex()}"]
+    lines = ["kulla-lottery-seed/v1", f"round {ROUND}", f"list 0 {row['list_root'].hex()}"]
     lines += sorted(f"secret {key} {secret.hex()}" for key, secret, _, _ in data["secrets"])
     typed = "".join(f"{line}\n" for line in lines)
     assert hashlib.sha256(typed.encode()).digest() == row["seed"]

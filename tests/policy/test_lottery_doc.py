@@ -122,7 +122,7 @@ def test_the_worked_round_goes_as_the_page_says(tmp_path):
 
 def test_the_seed_by_hand_is_the_hash_of_the_text():
     page = PAGE.read_text()
-    text = re.search(r"```\n(kulla lottery seed v1\n.*?)```", page, re.DOTALL)
+    text = re.search(r"```\n(kulla-lottery-seed/v1\n.*?)```", page, re.DOTALL)
     said = re.search(r"the seed, is `([0-9a-f]{64})`", page)
     assert text is not None
     assert said is not None

@@ -118,6 +118,7 @@ def test_the_result_is_there_and_until_when_to_answer(families: Families) -> Non
         ("person1@example.al", RESULT),
     ]
     said = [letter.body for letter in families.home.mail.taken]
+    assert all("https://sherbime.example.al/enrolment/results\n" in body for body in said)
     assert sum("Please answer by Tuesday 24 February 2026, 09:00" in body for body in said) == 2
     again = families.home.fresh()
     families.home.turns(again)

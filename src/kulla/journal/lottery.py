@@ -185,6 +185,19 @@ def statement_keys(policies: Sequence[PolicyFile]) -> dict[str, VerifierKey]:
     return {key.text(): key for key in found if key}
 
 
+def check_name(said: Commitment, key: VerifierKey, policies: Sequence[PolicyFile]) -> None:
+    """Raise LotteryInvalid where a commitment calls its embassy by another's name."""
+    names = [
+        each.name for policy in policies for each in policy.embassies if each.statement_key == key
+    ]
+    if said.embassy not in names:
+        raise LotteryInvalid(
+            f"this commitment calls itself '{said.embassy}'.",
+            place=names[0] if names else key.name,
+            remedy="See the name in its embassy.toml: it must be that of the policy file.",
+        )
+
+
 def parse_commitment(text: str) -> Commitment:
     """Read a commitment's text; verifies nothing. Raises LotteryInvalid."""
     tower, round_id, embassy, policy, closes, at, log, deal = _values(

@@ -16,7 +16,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from kulla.journal.errors import JournalError, LotteryInvalid
-from kulla.journal.lottery import Closing, Commitment, closing_of, statement_keys, verify_dealt
+from kulla.journal.lottery import (
+    Closing,
+    Commitment,
+    check_name,
+    closing_of,
+    statement_keys,
+    verify_dealt,
+)
 from kulla.journal.notes import SigningKey, VerifierKey, decode_base64, encode_base64
 from kulla.journal.policy_file import PolicyFile
 from kulla.journal.proposal_words import instant
@@ -138,6 +145,7 @@ def checked_plan(plan: OpeningPlan, policies: Sequence[PolicyFile]) -> CheckedPl
                 raise LotteryInvalid("the policy names no such embassy.", place=each.embassy)
             key = known[each.embassy]
             said, deal = verify_dealt(each.statement, each.deal, key)
+            check_name(said, key, policies)
             if (said.tower, said.round) != (policies[0].tower, closing.round):
                 raise LotteryInvalid("this secret is of another round.", place=key.name)
             dealt.append(Dealt(key, said, deal))

@@ -26,6 +26,10 @@ _RESULTS: Final = (
     f" WHERE t.child = %s AND r.state = '{tables.OFFERED}' AND r.position < %s"
     " ORDER BY t.position DESC LIMIT %s"
 )
+_FILED: Final = (
+    f'SELECT position FROM "{tables.APPLICATION}"'  # noqa: S608
+    f" WHERE id = %s AND state = '{tables.FILED}'"
+)
 _ROUNDS_MAX: Final = 3
 _RESULTS_MAX: Final = 3
 
@@ -42,6 +46,20 @@ class OpenRound:
     def address(self) -> str:
         """The public page of the round."""
         return f"/enrolment/rounds/{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class FiledApplication:
+    """An application that stands in a round that is open; `position` is its newest act's."""
+
+    child: str
+    round: OpenRound
+    position: int
+
+    @property
+    def address(self) -> str:
+        """The page of the application."""
+        return f"/enrolment/rounds/{self.round.id}/children/{self.child}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +87,18 @@ def open_rounds(now_s: int, watermark: int) -> Sequence[OpenRound]:
         cursor.execute(_OPEN, [now_s, now_s, watermark, _ROUNDS_MAX])
         rows = cursor.fetchall()
     return [OpenRound(key, title, _local(at_s, zone)) for key, title, zone, at_s in rows]
+
+
+def filed_in(rounds: Sequence[OpenRound], child: str) -> Sequence[FiledApplication]:
+    """A child's applications in these rounds, as far as they are filed, witnessed or not."""
+    found = []
+    with connection.cursor() as cursor:
+        for one in rounds:
+            cursor.execute(_FILED, [f"{one.id}-{child}"])
+            row = cursor.fetchone()
+            if row is not None:
+                found.append(FiledApplication(child, one, row[0]))
+    return found
 
 
 def results_of(child: str, now_s: int, watermark: int) -> Sequence[ChildResult]:

@@ -29,8 +29,8 @@ OFFERS: Final = (
         begin="/enrolment/",
         begin_text=_("See which round is open"),
         words="shkollë regjistrim fëmijë klasa e parë gjimnaz fillore nëntëvjeçare kopsht "
-        "parashkollor aplikim nxënës arsim school enrol enroll admission kindergarten "
-        "primary pupil class grade",
+        "parashkollor aplikim nxënës arsim school enrol enroll admission kindergarten primary "
+        "pupil class grade",
     ),
     Offer(
         name="see-the-result-of-a-round",

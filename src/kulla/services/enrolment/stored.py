@@ -10,7 +10,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from kulla.services.enrolment.models import Appeal, Application, Child, Claim, Document, Result
+from kulla.services.enrolment.models import (
+    Appeal,
+    Application,
+    Child,
+    Claim,
+    Document,
+    Result,
+    School,
+)
+from kulla.services.enrolment.rounds.words import KINDS
 
 Open = Callable[[str, bytes | None], str]
 """Opens one sealed field of the child by its name; '' where it is none or does not open."""
@@ -75,8 +84,12 @@ def opened_child(child: str, opened: Open) -> StoredChild | None:
 
 
 def _claim(one: Any) -> str:
+    """A claim in words, with the school that it names; as it stands where nobody knows it."""
     kind, at = one if isinstance(one, list) and len(one) == 2 else (one, "")
-    return f"{kind} ({at})" if at else str(kind)
+    title = str(KINDS.get(str(kind), kind))
+    school = School.objects.filter(pk=at).first() if at else None
+    where = school.name if school is not None else str(at)
+    return f"{title} ({where})" if where else title
 
 
 def _file_name(text: str) -> str:

@@ -51,6 +51,7 @@ class ListKeeper:
         self._allocator = Allocator(home, self._rows, tower, clock, sleep)
         self._not_before_s: dict[str, float] = {}
         self._waiting = 0
+        self._settled_to = -1
         self.trouble = ""
 
     def close(self) -> None:
@@ -66,11 +67,15 @@ class ListKeeper:
         witnessing = self._tower.witnessing()
         if not witnessing.quorum:
             return 0
-        done = self._allocate(witnessing.watermark)
+        watermark = witnessing.watermark
+        done = self._allocate(watermark)
         for row in self._rows.rounds_in(tables.OFFERED):
-            if number_in(row, "position") < witnessing.watermark:
-                done += self._lapse(row, witnessing.watermark)
-                done += self._settle(row, witnessing.watermark)
+            if number_in(row, "position") < watermark:
+                done += self._lapse(row, watermark)
+                if watermark != self._settled_to:
+                    done += self._settle(row, watermark)
+        # Nothing can have become free while nothing was confirmed.
+        self._settled_to = -1 if done else watermark
         return done
 
     def _allocate(self, watermark: int) -> int:

@@ -123,10 +123,10 @@ class RoundRows:
 
     def waited_for(self, key: str) -> Iterator[tuple[Row, Row]]:
         """Programmes in whose list somebody waits: the programme, and how full it is."""
+        programmes = {row["id"]: row for row in self._all(tables.PROGRAMME, "round = ?", key)}
         for filled in self._all(tables.FILLED, "round = ? AND waiting > 0", key):
-            programme = next(self._all(tables.PROGRAMME, "id = ?", filled["id"]), None)
-            if programme is not None:
-                yield programme, filled
+            if filled["id"] in programmes:
+                yield programmes[filled["id"]], filled
 
     def _all(self, table: str, where: str, *values: Any) -> Iterator[Row]:
         cursor = self._rows.execute(f"SELECT * FROM {table} WHERE {where}", values)  # noqa: S608

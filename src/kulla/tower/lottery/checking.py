@@ -17,6 +17,8 @@ from typing import Any, Final
 
 from kulla.journal.lottery import (
     Closing,
+    check_name,
+    check_openers,
     closing_of,
     statement_keys,
     verify_dealt,
@@ -137,6 +139,10 @@ def _ticket(said: Any, closing: Closing, policies: Sequence[PolicyFile]) -> Tick
     commitment, deal = verify_dealt(data["statement"], data["escrow"], key)
     if (commitment.tower, commitment.round) != (policies[0].tower, closing.round):
         raise DrawUnproven("this embassy committed for another round.", place=key.name)
+    check_name(commitment, key, policies)
+    for policy in policies:
+        if policy.version == commitment.policy:
+            check_openers(deal, policy)
     secret, by = bytes.fromhex(said["secret"]), str(said["told_by"])
     evidence = _base64(said["evidence"])
     return read_ticket(embassy, deal.render(), closing.root, secret, by, evidence)

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from kulla.embassy.client import EmbassyClient
 from kulla.journal.errors import LotteryInvalid
-from kulla.journal.lottery import check_openers, verify_dealt
+from kulla.journal.lottery import check_name, check_openers, verify_dealt
 from kulla.journal.policy_file import Embassy, PolicyFile
 from kulla.kernel.canonical import Value
 from kulla.kernel.errors import KullaError
@@ -90,6 +90,7 @@ def _one(
         said, dealt = verify_dealt(statement, deal, key)
         if (said.tower, said.round) != (policies[0].tower, round_id):
             raise LotteryInvalid("it committed for another round.", place=embassy.name)
+        check_name(said, key, policies)
         by_version = {policy.version: policy for policy in policies}
         check_openers(dealt, by_version.get(said.policy, policies[0]))
         data: dict[str, Value] = {

@@ -19,8 +19,8 @@ from kulla.kernel.tower import Witnessing
 from kulla.services.enrolment import tables
 from kulla.tower.home import Home
 from kulla.tower.lottery.committing import commit
-from kulla.tower.lottery.drawing import draw
-from kulla.tower.lottery.reading import registers
+from kulla.tower.lottery.drawing import draw, names_of
+from kulla.tower.lottery.reading import policies_of, registers
 
 AGAIN_S: Final = 60.0
 """After an embassy did not answer, it is asked again so much later."""
@@ -38,6 +38,7 @@ class LotteryKeeper:
         self._witnessing = witnessing
         self._clock = clock
         self._not_before_s: dict[str, float] = {}
+        self._why: dict[str, str] = {}
         self._done: set[str] = set()
         self._waiting = 0
         self.trouble = ""
@@ -57,22 +58,31 @@ class LotteryKeeper:
         with registers(self._home) as rows:
             published = rows.find(tables.ROUND, _ROUNDS_MAX, state=tables.PUBLISHED)
             closed = rows.find(tables.ROUND, _ROUNDS_MAX, state=tables.CLOSED)
-        self._waiting, self.trouble = 0, ""
-        done = 0
+        before, done = self._why, 0
+        self._why = {}
         for row in published:
-            done += self._one(row, seen, "commit", self._commit)
+            done += self._one(row, seen, "commit", self._commit, before)
         for row in closed:
-            done += self._one(row, seen, "draw", self._draw)
+            done += self._one(row, seen, "draw", self._draw, before)
+        self._waiting = len(self._why)
+        self.trouble = " ".join(self._why.values())
         return done
 
-    def _one(self, row: Row, seen: Witnessing, what: str, act: Callable[[str], str]) -> int:
+    def _one(
+        self,
+        row: Row,
+        seen: Witnessing,
+        what: str,
+        act: Callable[[str], str],
+        before: Mapping[str, str],
+    ) -> int:
         position, round_id = row["position"], str(row["id"])
         assert isinstance(position, int)
         key = f"{what} {round_id}"
         if position >= seen.watermark or key in self._done:
             return 0
         if self._clock.monotonic_s() < self._not_before_s.get(key, 0.0):
-            self._waiting += 1
+            self._why[key] = before.get(key, "")
             return 0
         try:
             missing = act(round_id)
@@ -83,8 +93,7 @@ class LotteryKeeper:
             log.info("lottery went on", round=round_id, what=what)
             return 1
         self._not_before_s[key] = self._clock.monotonic_s() + AGAIN_S
-        self._waiting += 1
-        self.trouble = f"{round_id}: {missing}"
+        self._why[key] = f"{round_id}: {missing}"
         log.warning("lottery waits", round=round_id, what=what, why=missing)
         return 0
 
@@ -96,7 +105,8 @@ class LotteryKeeper:
     def _draw(self, round_id: str) -> str:
         """Draw; which secrets are missing, or ''."""
         told = draw(self._home.folder, round_id)
-        return "; ".join(told["missing"].values())
+        names = names_of(policies_of(self._home)) if told["missing"] else {}
+        return "; ".join(f"{names[key]}: {why}" for key, why in told["missing"].items())
 
 
 def _failed(told: Mapping[str, Any]) -> list[str]:

@@ -32,6 +32,7 @@ _LISTED: Final[Mapping[str, str]] = {
     notices.MOVED: tables.APPLICATION,
 }
 """Where the children of a round stand whom a notice for everybody is about."""
+_OF_APPLICATIONS: Final = (notices.APPLIED, notices.WITHDRAWN, notices.MOVED)
 _AFTER_EVERY_CHILD: Final = "g"  # behind all hexadecimal digits
 
 
@@ -97,7 +98,7 @@ class EnrolmentLetters:
         if row["position"] >= below:
             return None
         intent = replace(intent, zone=row["zone"])
-        if intent.kind in (notices.APPLIED, notices.WITHDRAWN, notices.MOVED):
+        if intent.kind in _OF_APPLICATIONS:
             return self._of_application(intent, row, below)
         if intent.kind == notices.APPEAL:
             return self._of_appeal(intent, row, below)
@@ -112,7 +113,7 @@ class EnrolmentLetters:
         del recipient
         assert isinstance(intent, SchoolIntent)
         occasion = SchoolOccasion(
-            page=f"{site}/enrolment/children",
+            page=f"{site}/enrolment/{'children' if intent.kind in _OF_APPLICATIONS else 'results'}",
             until=_moment(intent.until_s, intent.zone),
             days=tuple(_moment(at_s, intent.zone) for at_s in intent.days),
             again=intent.again,

@@ -18,7 +18,7 @@ from kulla.kernel.errors import KullaError
 from kulla.kernel.escrow import Deal, check_deal, check_secret, check_share, joined
 from kulla.kernel.lottery import opening_context, secret_context
 
-FIRST_LINE: Final = "kulla lottery seed v1"
+FIRST_LINE: Final = "kulla-lottery-seed/v1"
 EMBASSY, CUSTODIANS = "embassy", "custodians"
 
 

@@ -66,8 +66,9 @@ def schools(request: PageRequest, round_id: str) -> HttpResponse:
     shown = reading.public_round(round_id, now)
     rules = reading.rules_of(shown.row)
     wanted = {name: _typed(request, name) for name in ("place", "grade", "q")}
-    found = reading.search(shown.row.id, wanted["place"], wanted["grade"], wanted["q"])
-    page = Paginator(reading.offered(found, rules), PAGE_ROWS).get_page(request.GET.get("page"))
+    found = reading.search_ids(shown.row.id, wanted["place"], wanted["grade"], wanted["q"])
+    page = Paginator(found, PAGE_ROWS).get_page(request.GET.get("page"))
+    offered = reading.offered(reading.programmes_in(list(page.object_list)), rules)
     context = {
         **round_context(shown, now),
         "places": reading.places_of(shown.row.id),
@@ -75,8 +76,7 @@ def schools(request: PageRequest, round_id: str) -> HttpResponse:
         "wanted": wanted,
         "query": urlencode({name: typed for name, typed in wanted.items() if typed}),
         "page": page,
-        "found": [(one, grade_name(rules, one.grade)) for one in page.object_list],
-        "too_many": len(found) == reading.FOUND_MAX,
+        "found": [(one, grade_name(rules, one.grade)) for one in offered],
     }
     return render(request, "enrolment/rounds/schools.html", context)
 

@@ -7,7 +7,7 @@ quorum has confirmed yet.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -23,10 +23,11 @@ from kulla.services.enrolment.rounds import policy, rules_text, wishes
 from kulla.services.enrolment.rounds.prose import pool_title_of
 from kulla.services.pages import PageRequest
 
-FOUND_MAX: Final = 500
-"""So many schools or programmes one search looks through for a page."""
-
 _OVER: Final = frozenset({tables.OFFERED, tables.ENDED})
+
+
+FOUND_MAX: Final = 500
+"""So many programmes `search` gives at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +192,7 @@ def missing_of(row: Round, at_ms: int) -> list[tuple[str, str, str]]:
 
 
 def offered(programmes: Sequence[Programme], rules: Rules | None) -> list[Offered]:
-    """These programmes with their schools, and their pools by the titles of the rules."""
+    """These programmes with their schools, in their order; pools by the titles of the rules."""
     keys = {programme.school for programme in programmes}
     schools = School.objects.in_bulk(sorted(keys))
     titles = {pool.pool: pool_title_of(pool) for pool in rules.pools} if rules is not None else {}
@@ -211,7 +212,7 @@ def offered(programmes: Sequence[Programme], rules: Rules | None) -> list[Offere
                 pools,
             )
         )
-    return sorted(found, key=lambda one: (one.county, one.town, one.school_name, one.grade))
+    return found
 
 
 def places_of(round_: str) -> list[tuple[str, list[str]]]:
@@ -231,21 +232,41 @@ def grades_of(round_: str, rules: Rules | None) -> list[str]:
 
 
 def search(round_: str, place: str, grade: str, words: str) -> list[Programme]:
-    """A round's programmes by 'county' or 'county/town', by grade, and by a word of the name."""
+    """The first FOUND_MAX of what `search_ids` finds, whole."""
+    return programmes_in(search_ids(round_, place, grade, words)[:FOUND_MAX])
+
+
+def search_ids(round_: str, place: str, grade: str, words: str) -> list[str]:
+    """Ids of a round's programmes by 'county' or 'county/town', by grade, by a word of the name.
+
+    In the order of county, town, school and grade. A country has some ten thousand programmes, so
+    only what orders them is read; a page loads its own rows (`programmes_in`).
+    """
     county, _slash, town = place.partition("/")
-    schools = Q()
-    if county:
-        schools &= Q(county=county)
-    if town:
-        schools &= Q(town=town)
-    if words:
-        schools &= Q(name__icontains=words)
+    wanted = Q(county=county) if county else Q()
+    wanted &= Q(town=town) if town else Q()
+    wanted &= Q(name__icontains=words) if words else Q()
     found = Programme.objects.filter(round=round_)
     if grade:
         found = found.filter(grade=grade)
-    if schools:
-        found = found.filter(school__in=School.objects.filter(schools).values("id"))
-    return list(found.order_by("school", "grade", "id")[:FOUND_MAX])
+    keys = ("county", "town", "name")
+    schools = {
+        key: order
+        for key, *order in School.objects.filter(wanted).values_list("id", *keys).iterator()
+    }
+    rows = [
+        (schools[school], in_grade, key)
+        for key, school, in_grade in found.values_list("id", "school", "grade").iterator()
+        if school in schools
+    ]
+    return [key for _school, _grade, key in sorted(rows)]
+
+
+def programmes_in(ids: Iterable[str]) -> list[Programme]:
+    """The programmes of these ids, in their order."""
+    wanted = list(ids)
+    found = Programme.objects.in_bulk(wanted)
+    return [found[key] for key in wanted if key in found]
 
 
 def grade_titles(rules: Rules | None) -> Mapping[str, str]:
