@@ -31,6 +31,7 @@ from kulla.services.enrolment.policy.transcript import (
 from kulla.services.enrolment.results.inputs import Taken
 from kulla.services.enrolment.results.kept import REASONS_FIELD
 from kulla.services.enrolment.results.posting import finish_command, part_commands
+from kulla.tower.enrolment.files import deposit
 from kulla.tower.enrolment.folder import RoundFolder
 from kulla.tower.enrolment.inputs import RoundMissing, Stated, open_all, read_round
 from kulla.tower.enrolment.registers import RoundRows
@@ -48,13 +49,17 @@ class AllocationDiffers(KullaError):
 
 @dataclass(slots=True)
 class AllocationReport:
-    """What a run came to. `refused`: how many applications did not count, by why."""
+    """What a run came to. `refused`: how many applications did not count, by why.
+
+    `files`: so many parts of the transcripts it gave to the quorum as files.
+    """
 
     round: str
     state: str = ""
     applicants: int = 0
     placed: int = 0
     parts: int = 0
+    files: int = 0
     refused: dict[str, int] = field(default_factory=dict)
     public: str = ""
     audit: str = ""
@@ -107,6 +112,9 @@ class Allocator:
         say("keeping the transcripts")
         self._keep(key, stated, made)
         self._post(key, stated, made, report, say)
+        say("having the quorum hold the transcripts")
+        transcripts = {"public": made.public, "audit": made.audit}
+        report.files = deposit(self._rows, self._tower, key, transcripts, self._sleep)
         report.posting_s = round(self._clock.monotonic_s() - posting, 3)
         return report
 

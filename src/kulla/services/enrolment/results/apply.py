@@ -100,6 +100,16 @@ def allocated(rows: RowsByKey, act: Act) -> None:
     rows.put(tables.RUN, run | told | {"position": act.position})
 
 
+def transcript_kept(rows: RowsByKey, act: Act) -> None:
+    """Note which file has the part. Raises UnfitAct where one has it already."""
+    data = act.data
+    key = f"{data['round']}-{data['kind']}-{data['part']}"
+    if rows.get(tables.TRANSCRIPT, key) is not None:
+        raise unfit(act, f"the part {key} is kept already")
+    said: Row = {name: data[name] for name in ("round", "kind", "part", "parts", "subject", "blob")}
+    rows.put(tables.TRANSCRIPT, {"id": key, **said, "position": act.position})
+
+
 def offers_opened(rows: RowsByKey, act: Act) -> None:
     """Families see their results. Raises UnfitAct where the round is not allocated."""
     row = round_in(rows, act, tables.ALLOCATED)
