@@ -19,8 +19,8 @@ from kulla.kernel.tower import Witnessing
 from kulla.services.enrolment import tables
 from kulla.tower.home import Home
 from kulla.tower.lottery.committing import commit
-from kulla.tower.lottery.drawing import draw
-from kulla.tower.lottery.reading import registers
+from kulla.tower.lottery.drawing import draw, names_of
+from kulla.tower.lottery.reading import policies_of, registers
 
 AGAIN_S: Final = 60.0
 """After an embassy did not answer, it is asked again so much later."""
@@ -105,7 +105,8 @@ class LotteryKeeper:
     def _draw(self, round_id: str) -> str:
         """Draw; which secrets are missing, or ''."""
         told = draw(self._home.folder, round_id)
-        return "; ".join(told["missing"].values())
+        names = names_of(policies_of(self._home)) if told["missing"] else {}
+        return "; ".join(f"{names[key]}: {why}" for key, why in told["missing"].items())
 
 
 def _failed(told: Mapping[str, Any]) -> list[str]:
