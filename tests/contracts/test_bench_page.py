@@ -94,6 +94,39 @@ def test_pages_are_written_beside_the_others(tmp_path: Path) -> None:
     assert "`kulla bench pages --seconds 20 --connections 64`" in text
 
 
+ALLOCATE: dict[str, Any] = {
+    "applicants": 563353,
+    "seconds": 0.75,
+    "cpu_s": 0.74,
+    "lottery_s": 0.3,
+    "peak_memory_mib": 400.0,
+    "reading_s": 0.1,
+    "placed_share": 0.75,
+    "first_choice_share": 0.5,
+    "stable": True,
+    "programmes": 80109,
+    "seats": 1035133,
+    "proposals": 1900000,
+    "sibling_pairs": 64130,
+    "matching": {"applicants": 20000, "seconds": 31.0, "kulla_seconds": 0.02, "ratio": 1550.0},
+    **MACHINE,
+}
+
+
+def test_what_is_not_measured_anew_stays(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"{BEGIN}\n{END}\n")
+    write_page(page, {"acts": ACTS, "rebuild": REBUILD})
+    before = page.read_text()
+    write_page(page, {"allocate": ALLOCATE})
+    after = page.read_text()
+    assert before.removesuffix(f"{END}\n").rstrip() in after
+    assert "| children who apply | 563,353 |" in after
+    assert "`kulla bench allocate --applicants 563353`" in after
+    write_page(page, {"acts": ACTS, "rebuild": REBUILD})
+    assert page.read_text() == after
+
+
 def test_a_page_without_marks_is_left_alone(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("nothing\n")

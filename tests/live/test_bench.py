@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from fakes.real_data import DATA
+
 pytestmark = [pytest.mark.live, pytest.mark.long]
 
 MACHINE = {"processor", "cores", "memory_mib", "kernel", "load_before", "file_system"}
@@ -80,3 +82,17 @@ def test_pages_are_counted_and_weighed(tmp_path: Path):
         expected = found[f"{page}_pages_per_s"] / found["trivial_pages_per_s"]
         assert found[f"{page}_ratio"] == pytest.approx(expected, rel=0.01)
         assert found["cpu_ms_per_page"][page]["portal"] > 0
+
+
+def test_places_are_allocated_and_compared(tmp_path: Path):
+    if not (DATA / "enrolment" / "chile-2020").is_dir():
+        pytest.skip(f"{DATA} has no supply of a country")
+    place = ("--data", str(DATA / "enrolment" / "chile-2020"))
+    found = bench(tmp_path, "allocate", "--applicants", "2000", *place)
+    assert found["applicants"] == 2000
+    assert found["stable"] is True
+    assert 0.5 < found["placed_share"] <= 1
+    assert found["reading_s"] > 0
+    assert 10 < found["peak_memory_mib"] < 2048
+    assert found["matching"]["same_outcome"] is True
+    assert found["ratio_to_matching"] == found["matching"]["ratio"] > 1

@@ -230,7 +230,7 @@ def test_no_word_of_a_private_class_is_in_the_public_transcript():
 
 
 def test_results_can_not_be_joined_with_commitments():
-    """Only who has the salt finds a result: no order, no shared text leads from one to the other."""
+    """Only who has the salt finds a result: no order, no shared text leads from one to another."""
     found = public()
     assert found["results"] == sorted(found["results"])
     assert not set(found["results"]) & set(found["commitments"])

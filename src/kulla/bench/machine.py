@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
-_PACKAGES: Final = ("kulla", "django", "granian", "aiohttp", "cbor2", "cryptography")
+_PACKAGES: Final = ("kulla", "django", "granian", "aiohttp", "cbor2", "cryptography", "numpy")
 
 
 def machine() -> dict[str, Any]:

@@ -265,17 +265,27 @@ def bench_all(context: click.Context, into: Path, seconds: float, acts: int) -> 
 
 
 @bench.command("write")
-@click.option("--acts", type=MEASURED, required=True, help="What `kulla bench acts` wrote.")
-@click.option("--rebuild", type=MEASURED, required=True, help="What `kulla bench rebuild` wrote.")
+@click.option("--acts", type=MEASURED, help="What `kulla bench acts` wrote.")
+@click.option("--rebuild", type=MEASURED, help="What `kulla bench rebuild` wrote.")
 @click.option("--pages", type=MEASURED, help="What `kulla bench pages` wrote.")
+@click.option("--allocate", type=MEASURED, help="What `kulla bench allocate` wrote.")
 @INTO
-def bench_write(acts: Path, rebuild: Path, pages: Path | None, into: Path) -> None:
+def bench_write(
+    acts: Path | None,
+    rebuild: Path | None,
+    pages: Path | None,
+    allocate: Path | None,
+    into: Path,
+) -> None:
     """Write figures that were measured one by one, each when the machine was idle.
+
+    What is not named stays as the page has it.
 
     Example: kulla bench write --acts acts.json --rebuild rebuild.json --pages pages.json
     """
     from kulla.bench.page import write_page
 
-    files = {"acts": acts, "rebuild": rebuild, **({"pages": pages} if pages else {})}
-    write_page(into, {name: json.loads(path.read_text("utf-8")) for name, path in files.items()})
+    files = {"acts": acts, "rebuild": rebuild, "pages": pages, "allocate": allocate}
+    found = {name: path.read_text("utf-8") for name, path in files.items() if path is not None}
+    write_page(into, {name: json.loads(text) for name, text in found.items()})
     click.echo(f"Wrote {into}.", err=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -83,17 +84,34 @@ def allocate_command(
     from kulla.services.enrolment.policy.csv_in import Columns
     from kulla.services.enrolment.standalone import outcome
 
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise Unreadable(
+            "there is something there already, perhaps another draw.",
+            place=str(out),
+            remedy="Name a new folder: nothing is overwritten.",
+        )
     drawn = _seed(seed) if seed is not None else SystemEntropy().random_bytes(32)
     read = _read(applications, vacancies, rules, siblings, _columns(Columns, locals()))
     made = outcome(read, drawn, round_id, SystemEntropy())
-    out.mkdir(parents=True, exist_ok=True)
-    for name, data in made.files.items():
-        (out / name).write_bytes(data)
+    _write(out, made.files)
     text = json.dumps(made.summary, indent=2, ensure_ascii=False)
     if json_path is not None:
         json_path.write_text(text + "\n", encoding="utf-8")
     click.echo(text)
     click.echo(f"Wrote {', '.join(made.files)} into {out}.", err=True)
+
+
+def _write(out: Path, files: Mapping[str, bytes]) -> None:
+    """All files, or no folder: a run that is killed leaves nothing that looks finished."""
+    from kulla.kernel.durable import sync_folder, write_whole
+
+    half = out.with_name(out.name + ".half")
+    shutil.rmtree(half, ignore_errors=True)
+    half.mkdir(parents=True)
+    for name, data in files.items():
+        write_whole(half / name, data)
+    half.replace(out)
+    sync_folder(out.parent)
 
 
 def _columns(kind: type[Columns], options: Mapping[str, Any]) -> Columns:
@@ -149,7 +167,11 @@ def check_command(transcript: Path, as_json: bool) -> None:
     """
     from kulla.services.enrolment.policy.check import check_transcript
 
-    findings = check_transcript(transcript.read_bytes())
+    try:
+        findings = check_transcript(transcript.read_bytes())
+    except KullaError as error:
+        place = f"{transcript}: {error.place}"
+        raise Unreadable(error.message, place=place, remedy=error.remedy) from error
     ok = all(one.ok is not False for one in findings)
     if as_json:
         rows = [{"check": one.check, "ok": one.ok, "detail": one.detail} for one in findings]
