@@ -47,6 +47,7 @@ _SENTENCES: Final[Mapping[str, Text]] = {
     ),
     "malformed": _("Something in this form was not as this site sends it. Please start again."),
     # What a page sees before it sends anything.
+    "no-sibling": _("Nobody else in the register has this number. Check it with the family."),
     "no-grade": _("Choose the grade."),
     "no-choices": _("Put at least one programme on the list."),
     "no-file": _("Choose a file."),
