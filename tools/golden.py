@@ -1,6 +1,6 @@
 """Make the golden journal of this release: what every later release must replay.
 
-    .venv/bin/python tools/golden.py tests/golden/0.1.0
+    .venv/bin/python tools/golden.py tests/golden/0.2.0
 
 It lives through a small made-up country in this one process, by the release's own scribe and
 embassies, from one seed: every act of every service, every optional field, two epochs and an undo.

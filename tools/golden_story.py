@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from golden_schools import SchoolStory
+
 from kulla.drill.simulation import country as simulated
 from kulla.drill.undo.country import FIRST_EPOCH, SITE, CountryHere
 from kulla.drill.undo.story import DAY_MS, Hands, StoryClock, mark
@@ -60,6 +62,7 @@ class GoldenStory:
         self._desk()
         self._closed_days()
         self._letters()
+        SchoolStory(self, made_up).tell()
         self.country.take_over("home was wiped")
         self._theft_and_undo()
         self._citizen(self.ben, "appointments", "book", slot=self._free(30))

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import pytest
 
+from kulla.embassy.blob_folder import FolderBlobs
 from kulla.embassy.blobs import BlobStore, SqliteBlobs, blob_name
 from kulla.embassy.errors import BlobDamaged, BlobMissing, BlobsFailed
 from kulla.embassy.simulated import SimulatedBlobs
@@ -64,7 +65,24 @@ class SimulatedOpener:
         pass
 
 
-OPENERS = {"sqlite": SqliteOpener, "simulated": SimulatedOpener}
+class FolderOpener:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / "files"
+
+    def open(self) -> BlobStore:
+        return FolderBlobs(self._folder)
+
+    def again(self) -> BlobStore:
+        return self.open()
+
+    def damage(self, name: bytes) -> None:
+        (self._folder / name.hex()[:2] / name.hex()).write_bytes(b"\0")
+
+    def close(self) -> None:
+        pass
+
+
+OPENERS = {"sqlite": SqliteOpener, "simulated": SimulatedOpener, "folder": FolderOpener}
 
 
 @pytest.fixture(params=list(OPENERS))

@@ -150,6 +150,14 @@ def test_find_orders_by_key_whatever_index_it_used(rows: Rows) -> None:
     assert [row["number"] for row in rows.find("counts")] == [-1, 2, 9, 10]
 
 
+def test_cells_gives_one_column_of_all_rows_that_fit_in_order_of_their_keys(rows: Rows) -> None:
+    for who in (person("Cen", "Berat"), person("Ana", "Berat"), person("Ben", "Tirana")):
+        rows.put("people", who)
+    assert rows.cells("people", "name", town="Berat") == ["Ana", "Cen"]
+    assert rows.cells("people", "town") == ["Berat", "Tirana", "Berat"]
+    assert rows.cells("people", "name", town="Vlora") == []
+
+
 def test_find_gives_the_first_rows_up_to_its_limit(rows: Rows) -> None:
     for number in range(12):
         rows.put("counts", {"number": number, "label": "even" if number % 2 == 0 else "odd"})

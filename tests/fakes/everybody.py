@@ -12,8 +12,10 @@ from typing import Any, Final
 from fakes.accounts import add_passkey, open_account, register
 from fakes.country import Country
 from fakes.device import Device
-from fakes.portal import Visitor, found
+from fakes.ministry import a_round_and_the_next
+from fakes.portal import CLOCK, Visitor, found
 from fakes.program import issue
+from fakes.school_country import with_results
 from kulla.kernel.canonical import Value
 from kulla.kernel.service import Actor
 
@@ -110,6 +112,8 @@ def _one_of_everything(country: Country, ana: str, besim: str) -> dict[str, str]
         "offer": offer.hex(),
         "proposal": proposal,
         "pending_id": "0" * 32,
+        **a_round_and_the_next(country),
+        **with_results(country, CLOCK, child),
         "id": "hoxha-a",
         "/services/<name> name": "act-for-a-child",
         "/style/<name>.css name": Path(style_address()).stem,

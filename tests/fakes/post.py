@@ -15,8 +15,10 @@ from fakes.portal import CLOCK, found
 from fakes.signers import SeededEntropy
 from kulla.kernel.service import Actor
 from kulla.services.messages.apply import MESSAGE
-from kulla.tower.post.due_letters import DueLetters
+from kulla.tower.post.appointments_letters import AppointmentLetters
+from kulla.tower.post.enrolment_letters import EnrolmentLetters
 from kulla.tower.post.messages import MessagePost
+from kulla.tower.post.registers import PostRegisters
 
 HOUR_MS = 3_600_000
 SITE = "https://sherbime.example.al"
@@ -34,8 +36,10 @@ class Home:
 
     def fresh(self, *, mail: bool = True) -> MessagePost:
         """Another process, as after a crash or at a new home; without `mail` nothing carries."""
+        registers = PostRegisters(self.folder / "registers.sqlite")
         return MessagePost(
-            DueLetters(self.folder / "registers.sqlite"),
+            registers,
+            (AppointmentLetters(registers), EnrolmentLetters(registers)),
             self.tower,
             {"mail": self.mail, "phone": self.phone} if mail else {},
             SITE,

@@ -44,6 +44,9 @@ class MemoryRows:
         fitting = [row for row in found if all(row[name] == cell for name, cell in equal.items())]
         return [dict(row) for row in fitting[:limit]]
 
+    def cells(self, table: str, column: str, **equal: Cell) -> list[Cell]:
+        return [row[column] for row in self.find(table, len(self.tables[table]), **equal)]
+
 
 def _order(key: Cell) -> bytes | int:
     """Put text in the order of its UTF-8 bytes, as databases with a binary collation do."""

@@ -33,7 +33,7 @@ from kulla.journal.tree import Tree
 from kulla.kernel.edges import Clock, SystemClock
 from kulla.kernel.errors import KullaError
 from kulla.kernel.service import Act, Asked, Authority, Command, Decision, Refusal, needs_authority
-from kulla.kernel.tower import Answer, Witnessing
+from kulla.kernel.tower import Answer, FileGone, Witnessing
 from kulla.portal.edge import TowerUnavailable
 from kulla.registers.apply import apply_act
 from kulla.registers.own import COMMAND
@@ -57,6 +57,10 @@ class SetClock:
         return self.at_ms / 1000
 
 
+def _is_public(act: Act) -> bool:
+    return SERVICES[act.service].acts[act.name].public
+
+
 class NotYours(KullaError):
     """The subject had no part in the act, or there is none."""
 
@@ -72,6 +76,7 @@ class FakeTower:
         self.authority: Authority | None = None
         self.keyless: set[str] = set()
         self.opened: list[tuple[str, str]] = []
+        self.files: dict[bytes, bytes] = {}
         self.submitted: list[Command] = []
         self._entropy = SeededEntropy(seed)
         self._lock = threading.Lock()
@@ -216,6 +221,24 @@ class FakeTower:
             for _ in range(count)
         ]
 
+    def keep_file(self, subject: str, content: bytes, once: bytes) -> bytes:
+        """See TowerEdge; `files` holds what was kept, for tests to read and to lose."""
+        self._check_voice()
+        nonce = hashlib.sha256(once + content).digest()[:12]
+        sealed = nonce + self._cipher(subject).encrypt(nonce, content, b"file")
+        name = hashlib.sha256(sealed).digest()
+        self.files[name] = sealed
+        return name
+
+    def read_file(self, subject: str, name: bytes, reason: str) -> bytes:
+        """See TowerEdge."""
+        self._check_voice()
+        if name not in self.files:
+            raise FileGone("nobody holds this file.", place=name.hex())
+        self.opened.append((subject, reason))
+        sealed = self.files[name]
+        return self._cipher(subject).decrypt(sealed[:12], sealed[12:], b"file")
+
     def witnessing(self) -> Witnessing:
         """See TowerEdge."""
         self._check_voice()
@@ -226,7 +249,7 @@ class FakeTower:
         self._check_voice()
         with self._lock:
             act = self._acts[position][0] if 0 <= position < self._watermark else None
-            if act is None or not is_party(act, subject):
+            if act is None or not (is_party(act, subject) or _is_public(act)):
                 raise NotYours("there is no such act of this person.", place=f"act {position}")
             store = SimulatedTileStore(1)
             tree = Tree(store)

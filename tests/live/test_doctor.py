@@ -11,7 +11,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,10 +25,11 @@ from fakes.signers import MadeUpTower, SeededEntropy
 from fakes.tls_proxy import TlsProxy
 from kulla.journal.policy_file import Embassy
 from kulla.kernel.edges import SystemClock
-from kulla.registers.sqlite import create_tables, open_registers
+from kulla.registers.sqlite import LiveRows, create_tables, open_registers
 from kulla.tower.doctor import country as doctor_country
 from kulla.tower.doctor import embassies as doctor_embassies
 from kulla.tower.doctor import examination as doctor
+from kulla.tower.doctor import rounds as doctor_rounds
 from kulla.tower.doctor import site as doctor_site
 from kulla.tower.doctor.findings import Finding, Patient
 from kulla.tower.home import Home
@@ -378,6 +379,57 @@ def _grant(rows: sqlite3.Connection, subject: str) -> None:
         "INSERT INTO accounts_role VALUES (?, ?, 'operator', 0, 0)",
         (f"{subject}:operator", subject),
     )
+
+
+@pytest.mark.parametrize(
+    ("row", "secrets", "state", "says"),
+    [
+        ({"state": "published"}, 0, "warning", "0 of 4 embassies hold a secret"),
+        ({"state": "published"}, 4, "fine", "no round waits"),
+        ({"state": "published", "closes_s": 86_400}, 0, "broken", "0 of 4 embassies"),
+        ({"state": "published", "closes_s": 86_400}, 1, "warning", "1 of 4 embassies"),
+        ({"state": "published", "closes_s": -7_200}, 4, "warning", "its list is not closed"),
+        ({"state": "closed", "closes_s": -60}, 0, "broken", "it can't be drawn"),
+        ({"state": "closed", "closes_s": -60}, 2, "warning", "its lottery is not drawn"),
+        ({"state": "drawn"}, 4, "fine", "no round waits"),
+        ({"state": "drawn", "results_s": -1}, 4, "warning", "it is not allocated"),
+        ({"state": "allocated", "results_s": -1}, 4, "warning", "families don't see them"),
+        ({"state": "offered"}, 4, "fine", "no round waits"),
+        ({"state": "ended"}, 4, "fine", "no round is under way"),
+    ],
+)
+def test_a_round_of_enrolment_whose_next_step_is_late(
+    patient: Patient, row: dict[str, Any], secrets: int, state: str, says: str
+) -> None:
+    """Instants are told from now on, in seconds."""
+    assert list(doctor_rounds.rounds(patient)) == [], "no registers"
+    now_s = patient.clock.now_ms() // 1000
+    days = {"closes_s": 30 * 86_400, "results_s": 40 * 86_400} | row
+    told = {
+        name: value + now_s if isinstance(value, int) else value for name, value in days.items()
+    }
+    with closing(open_registers(patient.home.registers, create=True)) as connection:
+        tables = register_tables()
+        create_tables(connection, tables)
+        rows = LiveRows(connection, tables)
+        blank = {column.name: None for column in rows_of(tables, "enrolment_round")}
+        blank |= {"id": "r26", "title": "", "school_year": "", "zone": "", "parent": ""}
+        whole = {name: 0 if value is None else value for name, value in blank.items()}
+        rows.put("enrolment_round", whole | told)
+        for number in range(secrets):
+            columns = rows_of(tables, "enrolment_secret")
+            empty = {column.name: b"" if column.kind == "bytes" else 0 for column in columns}
+            named = {"id": f"r26-{number}", "round": "r26", "embassy": "", "told_by": ""}
+            rows.put("enrolment_secret", empty | named)
+    found = list(doctor_rounds.rounds(patient))
+    assert [finding.state for finding in found] == [state]
+    assert says in found[0].says
+    assert bool(found[0].do) == (state != "fine")
+
+
+def rows_of(tables: Any, name: str) -> Any:
+    """The columns of a table."""
+    return next(table.columns for table in tables if table.name == name)
 
 
 def test_a_post_that_is_in_trouble_or_gone(patient: Patient) -> None:

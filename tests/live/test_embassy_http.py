@@ -114,11 +114,23 @@ def test_only_readers_of_the_policy_may_read_or_send_blobs(
             lambda client=client: list(client.fetch_blobs([bytes(32)])),
             lambda client=client: client.add_blobs([b"x"]),
             client.evidence,
+            lambda client=client: client.commit_secret("first-2026", 1_760_001_000),
         ):
             with pytest.raises(Refused) as error:
                 refused()
             assert error.value.status == 401
         assert client.checkpoint(log.origin)
+
+
+def test_a_reader_gets_one_commitment_a_round_and_everybody_sees_it(embassy: EmbassyProcess):
+    statement, deal = embassy.client().commit_secret("first-2026", 1_760_001_000)
+    assert embassy.client().commit_secret("first-2026", 1_760_001_000) == (statement, deal)
+    anybody = embassy.client(reader=False)
+    shown = json.loads(anybody.lottery("first-2026") or b"")
+    assert (shown["commitment"].encode(), shown["reveal"]) == (statement, "")
+    assert anybody.lottery("second-2026") is None
+    with pytest.raises(Refused, match="not a receipt"):
+        anybody.reveal_secret(b"not a receipt")
 
 
 def test_nothing_but_tiles_is_served_from_the_folder(embassy: EmbassyProcess, log: GrowingLog):

@@ -42,6 +42,10 @@ def test_each_service_begins_at_a_page_that_is_there(country):
         ("privacy", "see-what-is-stored"),
         ("deshmi", "check-a-receipt"),
         ("receipt", "check-a-receipt"),
+        ("shkollë", "apply-for-a-school"),
+        ("school", "apply-for-a-school"),
+        ("kopshti", "apply-for-a-school"),
+        ("ankesë", "appeal-a-school-decision"),
     ],
 )
 @pytest.mark.parametrize("language", ["sq", "en"])

@@ -4,6 +4,8 @@ The tables have to name all that the URL conf has: a new page without a row fail
 write its row; where its address has a part that no other has, give it a value in fakes/everybody.
 """
 
+# ruff: noqa: E501 - a row of a table is one line, however long its address
+
 from __future__ import annotations
 
 from typing import Any
@@ -107,6 +109,66 @@ in  no  no    -     no   no   no   /appointments/desk/visits
 in  no  no    yes   no   no   no   /appointments/desk/appointments/<appointment>
 in  no  no    yes   no   no   no   /appointments/desk/appointments/<appointment>/cancel
 in  no  no    yes   no   no   no   /appointments/desk/appointments/<appointment>/move
+# enrolment: results for everybody; without the job's files there is no transcript to take
+yes yes yes   yes   yes  yes  yes  /enrolment/rounds/<round_id>/results
+-   -   -     -     -    -    -    /enrolment/rounds/<round_id>/transcript.json
+# a child's application and result: a family's and, but for the result, a counter's
+in  yes yes   no    no   no   no   /enrolment/children
+in  yes -     yes   no   no   no   /enrolment/rounds/<round_id>/children/<child>
+in  yes -     yes   no   no   no   /enrolment/rounds/<round_id>/children/<child>/enter
+in  yes -     yes   no   no   no   /enrolment/rounds/<round_id>/children/<child>/apply
+in  yes -     yes   no   no   no   /enrolment/rounds/<round_id>/children/<child>/check
+in  yes -     yes   no   no   no   /enrolment/rounds/<round_id>/children/<child>/withdraw
+in  yes -     yes   no   no   no   /enrolment/rounds/<round_id>/children/<child>/files
+in  yes -     yes   no   no   no   /enrolment/rounds/<round_id>/children/<child>/files/<document>
+in  yes -     yes   no   no   no   /enrolment/rounds/<round_id>/children/<child>/files/<document>/remove
+in  yes yes   no    no   no   no   /enrolment/results
+in  yes -     no    no   no   no   /enrolment/rounds/<round_id>/children/<child>/result
+in  yes -     no    no   no   no   /enrolment/rounds/<round_id>/children/<child>/result/answer/<answer>
+in  yes -     no    no   no   no   /enrolment/rounds/<round_id>/children/<child>/result/leave/<programme>
+in  yes -     no    no   no   no   /enrolment/rounds/<round_id>/children/<child>/result/appeal
+in  yes -     no    no   no   no   /enrolment/rounds/<round_id>/children/<child>/result/check
+# the counter, which decides claims
+in  no  no    yes   no   no   no   /enrolment/rounds/<round_id>/children/<child>/claims/<number>
+in  no  no    yes   no   no   no   /enrolment/counter/
+in  no  no    yes   no   no   no   /enrolment/counter/<round_id>
+# the ministry's results; a round that has not ended has no complementary one
+in  no  no    yes   no   no   no   /enrolment/ministry/rounds/<round_id>/results
+in  no  no    yes   no   no   no   /enrolment/ministry/rounds/<round_id>/results/step
+in  no  no    yes   no   no   no   /enrolment/ministry/rounds/<round_id>/results/audit
+in  no  no    yes   no   no   no   /enrolment/ministry/rounds/<round_id>/results/audit.json
+in  no  no    yes   no   no   no   /enrolment/ministry/rounds/<round_id>/results/late
+in  no  no    -     no   no   no   /enrolment/ministry/rounds/<round_id>/results/complementary
+in  no  no    yes   no   no   no   /enrolment/ministry/rounds/<round_id>/results/appeals
+in  no  no    yes   no   no   no   /enrolment/ministry/rounds/<round_id>/results/appeals/<appeal>
+in  no  no    yes   no   no   no   /enrolment/ministry/rounds/<round_id>/results/classes/<programme>
+in  no  no    yes   no   no   no   /enrolment/ministry/rounds/<round_id>/results/classes/<programme>.csv
+# enrolment: what everybody may read of rounds
+yes yes yes   yes   yes  yes  yes  /enrolment/
+yes yes yes   yes   yes  yes  yes  /enrolment/rounds/<round_id>
+yes yes yes   yes   yes  yes  yes  /enrolment/rounds/<round_id>/schools
+yes yes yes   yes   yes  yes  yes  /enrolment/rounds/<round_id>/schools/<school>
+# its lottery, which is not drawn yet
+yes yes yes   yes   yes  yes  yes  /enrolment/rounds/<round_id>/lottery
+-   -   -     -     -    -    -    /enrolment/rounds/<round_id>/lottery/seed.txt
+-   -   -     -     -    -    -    /enrolment/rounds/<round_id>/lottery/proof.json
+# the ministry's rounds
+in  no  no    yes   no   no   no   /enrolment/ministry/
+in  no  no    yes   no   no   no   /enrolment/ministry/new
+in  no  no    yes   no   no   no   /enrolment/ministry/schools
+in  no  no    yes   no   no   no   /enrolment/ministry/schools/new
+in  no  no    yes   no   no   no   /enrolment/ministry/schools/in
+in  no  no    yes   no   no   no   /enrolment/ministry/schools/out.csv
+in  no  no    yes   no   no   no   /enrolment/ministry/schools/of/<school>
+in  no  no    yes   no   no   no   /enrolment/ministry/rounds/<round_id>
+in  no  no    yes   no   no   no   /enrolment/ministry/rounds/<round_id>/days
+in  no  no    yes   no   no   no   /enrolment/ministry/rounds/<round_id>/step
+in  no  no    yes   no   no   no   /enrolment/ministry/rounds/<round_id>/rules
+in  no  no    yes   no   no   no   /enrolment/ministry/rounds/<round_id>/programmes
+in  no  no    yes   no   no   no   /enrolment/ministry/rounds/<round_id>/programmes/new
+in  no  no    yes   no   no   no   /enrolment/ministry/rounds/<round_id>/programmes/in
+in  no  no    yes   no   no   no   /enrolment/ministry/rounds/<round_id>/programmes/out.csv
+in  no  no    yes   no   no   no   /enrolment/ministry/rounds/<round_id>/programmes/of/<programme>
 # operators; a role that nobody has can't be taken
 in  no  no    no    yes  no   no   /operator/tokens
 in  no  no    no    yes  no   no   /operator/tokens/issue

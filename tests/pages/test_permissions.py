@@ -7,7 +7,15 @@ from collections.abc import Iterator
 import pytest
 
 from fakes.portal import Visitor, words_of
-from pages import desk_addresses, home_addresses, program_addresses, staff_addresses
+from pages import (
+    desk_addresses,
+    enrolment_application_addresses,
+    enrolment_result_addresses,
+    enrolment_round_addresses,
+    home_addresses,
+    program_addresses,
+    staff_addresses,
+)
 
 # What each may expect at an address: 'page', 'sign-in', 'forbidden' (403) or 'nothing' (404).
 EVERYBODY = ("page", "page", "page", "page")
@@ -54,12 +62,16 @@ TABLE = {
     **home_addresses.TABLE,
     **staff_addresses.TABLE,
     **program_addresses.TABLE,
+    **enrolment_round_addresses.TABLE,
+    **enrolment_result_addresses.TABLE,
+    **enrolment_application_addresses.TABLE,
     "receipt": WITH_RECEIPT,
     "receipt-file": WITH_RECEIPT,
     "receipt-qr": WITH_RECEIPT,
 }
 POSTED = ("appointments:book", "appointments:cancel", "appointments:move-to")
-POSTED += program_addresses.POSTED
+POSTED += program_addresses.POSTED + enrolment_round_addresses.POSTED
+POSTED += enrolment_result_addresses.POSTED + enrolment_application_addresses.POSTED
 POSTED += desk_addresses.POSTED + home_addresses.POSTED + staff_addresses.POSTED
 
 
@@ -85,6 +97,12 @@ def _address(name: str, country, appointment: str) -> str:
 
     if name in home_addresses.TABLE:
         return reverse(name, kwargs=home_addresses.KWARGS.get(name))
+    if name in enrolment_round_addresses.TABLE:
+        return reverse(name, kwargs=enrolment_round_addresses.KWARGS[name])
+    if name in enrolment_application_addresses.TABLE:
+        return reverse(name, kwargs=enrolment_application_addresses.KWARGS[name])
+    if name in enrolment_result_addresses.TABLE:
+        return reverse(name, kwargs=enrolment_result_addresses.KWARGS[name])
     if name in program_addresses.TABLE:
         return reverse(name, kwargs=program_addresses.KWARGS.get(name))
     if name in staff_addresses.TABLE:

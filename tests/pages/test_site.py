@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import runpy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from structlog.testing import capture_logs
 
 from fakes.country import environment
@@ -107,6 +109,15 @@ def test_the_status_page_says_in_plain_words_whether_acts_are_witnessed(country,
     assert "Nothing new can be confirmed right now" in words_of(Visitor().get("/"))
     country.tower.silent = True
     assert "The registers don't answer" in words_of(Visitor().get("/status"))
+
+
+def test_a_standbys_site_says_that_it_takes_nothing(country, monkeypatch):
+    monkeypatch.setattr(settings, "KULLA", replace(settings.KULLA, standby=True))
+    country.tower.quorum = False
+    for address in ("/", "/status"):
+        words = words_of(Visitor().get(address))
+        assert "Nothing new is taken at this site" in words
+        assert "Too few embassies answer" not in words
 
 
 def test_a_silent_tower_says_that_nothing_confirmed_is_lost(country, ana):

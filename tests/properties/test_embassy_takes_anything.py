@@ -35,6 +35,14 @@ ASKED: dict[str, tuple[Callable[[Mirror, bytes], Reply], bytes]] = {
     "fetch-blobs": (Mirror.fetch_blobs, encode([bytes(32), b"short"])),
     "seal": (Mirror.seal, sign_succession(CLOSED, [TOWER.custodian_keys["arta"]])),
     "policy": (Mirror.set_policy, TOWER.policy.render()),
+    "commit-secret": (
+        lambda mirror, body: mirror.urn.commit(mirror, body),
+        encode(["first-2026", 1_760_001_000]),
+    ),
+    "reveal-secret": (
+        lambda mirror, body: mirror.urn.reveal(mirror, body),
+        receipt_of(TOWER, ("embassy-1", "embassy-2", "embassy-3")),
+    ),
     "check": (
         lambda mirror, body: CheckPage(mirror, "en").from_receipt(body),
         receipt_of(TOWER, ("embassy-1", "embassy-2", "embassy-3")),

@@ -36,7 +36,7 @@ from kulla.tower.services import SERVICES, register_tables
 TOP = Path(__file__).parents[2]
 GOLDEN = TOP / "tests" / "golden"
 VERSIONS = sorted(path.name for path in GOLDEN.iterdir())
-BYTES_MAX = 300_000
+BYTES_MAX = 500_000
 OPTIONAL = frozenset(("for", "of", "signed", "via", "wish"))
 
 

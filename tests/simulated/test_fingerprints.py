@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -58,11 +59,21 @@ def _running(home: HomeInProcess, connection: sqlite3.Connection) -> RunningFing
     return RunningFingerprint(connection, _key(home), TABLES)
 
 
+def _empty(path: Path, tables: Sequence[Table]) -> sqlite3.Connection:
+    connection = open_registers(path, create=True)
+    create_tables(connection, tables)
+    return connection
+
+
+def _of_tables(home: HomeInProcess, tables: Sequence[Table]) -> Fingerprint:
+    """A fingerprint of rows that no empty file has, made by a release with these tables."""
+    return Fingerprint(7, schema_of(tables), _key(home).key_id)
+
+
 def _rebuilt(
     home: HomeInProcess, path: Path, tables: tuple[Table, ...] = TABLES
 ) -> tuple[sqlite3.Connection, Replayed]:
-    connection = open_registers(path, create=True)
-    create_tables(connection, tables)
+    connection = _empty(path, tables)
     sources = [HttpSource(embassy.client()) for embassy in home.embassies.values()]
     settled = settle_log(sources, home.tower.policy, home.tower.origin).checkpoint
     stores = [(source.name, tiles_of(source, home.tower.origin)) for source in sources]
@@ -149,10 +160,27 @@ def test_batches_that_fail_leave_the_fingerprint_of_what_is_there(tmp_path: Path
 
 def test_a_fingerprint_of_another_releases_tables_is_not_compared(tmp_path: Path) -> None:
     home = _home(tmp_path, batches=12)
-    other = Table("later", (Column("id", "text"),))
-    _, report = _rebuilt(home, tmp_path / "new", (*TABLES, other))
+    more = Table(COUNTER.name, (*COUNTER.columns, Column("note", "text", nullable=True)))
+    tables = [more if table is COUNTER else table for table in TABLES]
+    assert RunningFingerprint(home.connection, _key(home), TABLES).misfit(_of_tables(home, TABLES))
+    running = RunningFingerprint(_empty(tmp_path / "new", tables), _key(home), tables)
+    assert not running.misfit(_of_tables(home, TABLES))
+
+
+def test_a_service_that_came_later_leaves_older_fingerprints_binding(tmp_path: Path) -> None:
+    home = _home(tmp_path, batches=12)
+    later = (
+        Table("later_thing", (Column("id", "text"),)),
+        Table("later_part", (Column("id", "text"),)),
+    )
+    _, report = _rebuilt(home, tmp_path / "new", (*TABLES, *later))
+    assert report.fingerprints > 0
     assert report.misfits == []
-    assert report.case_count == 0
+    connection = _empty(tmp_path / "other", (*TABLES, *later))
+    running = RunningFingerprint(connection, _key(home), (*TABLES, *later))
+    assert running.misfit(_of_tables(home, TABLES)), "rows that it is not of"
+    connection.execute("INSERT INTO later_part VALUES ('a')")
+    assert not running.misfit(_of_tables(home, TABLES)), "that release knew no such rows"
 
 
 def test_registers_without_a_fingerprint_get_theirs_from_the_rows(tmp_path: Path) -> None:

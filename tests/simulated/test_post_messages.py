@@ -13,7 +13,7 @@ from fakes.portal import CLOCK
 from fakes.post import HOUR_MS, SITE, Home
 from kulla.kernel.service import Actor
 from kulla.services.messages.apply import LOOKED
-from kulla.tower.post.due_letters import reminder_ms
+from kulla.tower.post.appointments_letters import reminder_ms
 
 
 @pytest.fixture

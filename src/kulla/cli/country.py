@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -185,10 +185,26 @@ def status(home: Path, as_json: bool) -> None:
         for service, why in report["set_aside"].items():
             click.echo(f"service {service}: SET ASIDE ({why})")
         click.echo(_of_post(report["post"]))
+        lotteries = (report["post"] or {}).get("lotteries", {"waiting": 0})
+        if lotteries["waiting"]:
+            click.echo(
+                f"lottery: waits for an embassy; {lotteries['trouble'] or 'asked again soon'}"
+            )
+        for line in _of_rounds(report["post"]):
+            click.echo(line)
         if not report["witnessed"]:
             click.echo("New acts are NOT witnessed: too few embassies answer.")
     if not report["witnessed"] or report["set_aside"]:
         raise SystemExit(1)
+
+
+def _of_rounds(state: Mapping[str, Any] | None) -> Iterator[str]:
+    """What the post's other work waits for or stumbles over; nothing where all is well."""
+    lists = (state or {}).get("lists", {"waiting": 0, "trouble": ""})
+    if lists["trouble"]:
+        yield f"enrolment: a round can't be allocated: {lists['trouble']}"
+    elif lists["waiting"]:
+        yield f"enrolment: {lists['waiting']} rounds are being allocated"
 
 
 def _of_post(state: Mapping[str, Any] | None) -> str:

@@ -63,6 +63,12 @@ def drill() -> None:
 @click.option("--citizens", default=0, help="How many live in the country (default: enough).")
 @click.option("--at-once", default=64, show_default=True, help="How many of them at once.")
 @click.option(
+    "--round",
+    "children",
+    default=0,
+    help="A round of enrolment of so many children instead: home dies while it posts the results.",
+)
+@click.option(
     "--folder",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Where the drill makes its own folder (default: the system's for temporary files).",
@@ -78,6 +84,7 @@ def wipe(
     acts: int,
     citizens: int,
     at_once: int,
+    children: int,
     folder: Path | None,
 ) -> None:
     """Wipe home and one embassy while citizens book; then check all that they were told.
@@ -98,6 +105,9 @@ def wipe(
     set_up_logs("drill")
     signal.signal(signal.SIGTERM, _interrupted)
     console = Console(stderr=True)
+    if children:
+        _wipe_in_a_round(range(seed, seed + rounds), children, folder, json_path, console)
+        return
     reports: list[WipeReport] = []
     faults = FAULTS[:-1] if fault == ALL else (fault or "",)
     several = rounds * len(faults) > 1
@@ -125,6 +135,31 @@ def wipe(
             console.print(f"{what}: {complaint}", style="red", soft_wrap=True)
         if json_path is not None:
             write_json(json_path, reports)
+    Console().print(table_of(reports))
+    if not all(report.passed for report in reports):
+        raise SystemExit(1)
+
+
+def _wipe_in_a_round(
+    seeds: range, children: int, folder: Path | None, json_path: Path | None, console: Console
+) -> None:
+    """The drills of `--round`, one for each seed; exit code 1 where one did not pass."""
+    from kulla.drill.school_round.report import table_of
+    from kulla.drill.school_round.run import RoundDrill, RoundPlan
+    from kulla.kernel.edges import SystemClock, SystemEntropy
+
+    reports = []
+    for seed in seeds:
+        plan = RoundPlan(seed, folder or Path(tempfile.gettempdir()), children)
+        with console.status(f"seed {seed}") as status:
+            report = RoundDrill(plan, SystemClock(), SystemEntropy(), status.update).run()
+        reports.append(report)
+        for complaint in report.complaints:
+            console.print(f"seed {seed}: {complaint}", style="red", soft_wrap=True)
+    if json_path is not None:
+        found = [report.as_map() for report in reports]
+        text = json.dumps(found if len(found) > 1 else found[0], indent=1)
+        json_path.write_text(text + "\n", encoding="utf-8")
     Console().print(table_of(reports))
     if not all(report.passed for report in reports):
         raise SystemExit(1)

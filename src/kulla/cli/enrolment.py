@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kulla.cli.enrolment_lottery import commit, draw
+from kulla.cli.enrolment_run import run
 from kulla.kernel.errors import KullaError
 
 if TYPE_CHECKING:
@@ -27,12 +29,17 @@ class Unreadable(KullaError):
 
 @click.group()
 def enrolment() -> None:
-    """Allocate school places from files, and check transcripts of rounds.
+    """Allocate school places, draw lotteries, check transcripts of rounds.
 
     Example: kulla enrolment check public.json
     """
     # One core does it, and more threads fight over a shared machine.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
+enrolment.add_command(commit)
+enrolment.add_command(draw)
+enrolment.add_command(run)
 
 
 @enrolment.command("allocate")

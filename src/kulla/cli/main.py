@@ -34,6 +34,7 @@ class LazyGroup(click.Group):
         "doctor": "kulla.cli.doctor:doctor",
         "undo": "kulla.cli.undo:undo",
         "cases": "kulla.cli.undo:cases",
+        "lottery": "kulla.cli.lottery:lottery",
         "staff": "kulla.cli.staff:staff",
         "drill": "kulla.cli.drill:drill",
         "bench": "kulla.cli.bench:bench",

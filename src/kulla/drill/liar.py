@@ -246,9 +246,9 @@ class Denies(LyingMirror):
         self.lied("checkpoint")
         return Reply(404)
 
-    def set_policy(self, body: bytes) -> Reply:
+    def set_policy(self, body: bytes, *, vouched: bool = False) -> Reply:
         """See Mirror: it says that it took it."""
-        del body
+        del body, vouched
         self.lied("policy")
         return Reply(200)
 

@@ -33,6 +33,7 @@ from kulla.kernel.edges import Clock, SystemClock
 
 ANSWER_BYTES_MAX: Final = 2**27
 BLOBS_AT_ONCE: Final = 1000
+BLOB_BYTES_AT_ONCE: Final = 16 * 2**20
 
 _log = structlog.get_logger("kulla.embassy")
 
@@ -225,8 +226,16 @@ class EmbassyClient:
             raise AnswerInvalid(error.message, place=self._place) from error
 
     def add_blobs(self, blobs: Sequence[bytes]) -> None:
-        """Put blobs if absent; durable on return."""
-        self._post("/add-blobs", encode(list(blobs)), signed=True)
+        """Put blobs if absent; durable on return. Big ones go in several requests."""
+        some: list[bytes] = []
+        size = 0
+        for blob in blobs:
+            if some and size + len(blob) > BLOB_BYTES_AT_ONCE:
+                self._post("/add-blobs", encode(some), signed=True)
+                some, size = [], 0
+            some.append(blob)
+            size += len(blob)
+        self._post("/add-blobs", encode(some), signed=True)
 
     # what custodians send
 
@@ -237,6 +246,28 @@ class EmbassyClient:
     def set_policy(self, policy: bytes) -> None:
         """Hand over the policy file's next version."""
         self._post("/policy", policy)
+
+    # lotteries
+
+    def commit_secret(self, round_id: str, closes_s: int) -> tuple[bytes, bytes]:
+        """Let the embassy hold a secret for a round: its signed statement and its deal."""
+        answer = self._post("/lottery/commit", encode([round_id, closes_s]), signed=True)
+        try:
+            found = decode(answer.body, place=self._place)
+        except NotCanonical as error:
+            raise AnswerInvalid(error.message, place=self._place) from error
+        match found:
+            case [bytes(statement), bytes(deal)]:
+                return statement, deal
+        raise AnswerInvalid("this is no commitment.", place=self._place)
+
+    def reveal_secret(self, receipt: bytes) -> bytes:
+        """The embassy's signed reveal, for the receipt of the act that closed the round's list."""
+        return self._post("/lottery/reveal", receipt).body
+
+    def lottery(self, round_id: str) -> bytes | None:
+        """What the embassy signed for a round, as JSON; None where it made no secret."""
+        return self._get_if_there(f"/lottery/{round_id}")
 
     # reading
 

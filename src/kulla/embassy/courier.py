@@ -27,7 +27,10 @@ class BlobSource(Protocol):
     """Where the blobs are that entries name."""
 
     def read(self, names: Iterable[bytes]) -> Sequence[bytes]:
-        """The blobs of these names, in order. Raises a KullaError where one is gone."""
+        """The blobs of the first of these names, in order: as many as memory allows, at least one.
+
+        Raises a KullaError where one is gone.
+        """
         ...
 
 
@@ -71,8 +74,11 @@ def bring_level(
             # A long journal names more than one answer lists: others than before are progress.
             stuck = stuck + 1 if missing.names == missed else 0
             missed = missing.names
-            for first in range(0, len(missed), BLOBS_AT_ONCE):
-                client.add_blobs(blobs.read(missed[first : first + BLOBS_AT_ONCE]))
+            at = 0
+            while at < len(missed):
+                some = blobs.read(missed[at : at + BLOBS_AT_ONCE])
+                client.add_blobs(some)
+                at += len(some)
             continue
         except Conflict as conflict:
             if conflict.size != checkpoint.size or stuck >= ROUNDS_WITHOUT_PROGRESS_MAX:

@@ -33,6 +33,7 @@ from kulla.embassy.errors import (
     SizeConflict,
 )
 from kulla.embassy.evidence import EvidenceShelf
+from kulla.embassy.lottery import Urn
 from kulla.embassy.mirrored_log import MirroredLog, fork_refused
 from kulla.embassy.pinned import (
     keep_versions,
@@ -41,7 +42,7 @@ from kulla.embassy.pinned import (
     read_pinned,
     version_of,
 )
-from kulla.embassy.quota import SAVE_EVERY_S, Limits, Quota, Usage
+from kulla.embassy.quota import SAVE_EVERY_S, Limits, Quota, Usage, read_usage
 from kulla.embassy.replies import BYTES, JSON, TEXT, Reply, refusal
 from kulla.embassy.signed import SignedCheckpoint
 from kulla.embassy.tickets import Tickets
@@ -53,7 +54,7 @@ from kulla.journal.policy_file import PolicyFile
 from kulla.journal.store import TileStore
 from kulla.journal.tiles import parse_tile_path
 from kulla.kernel.canonical import Value, encode
-from kulla.kernel.edges import Clock
+from kulla.kernel.edges import Clock, Entropy, SystemEntropy
 
 BLOBS_LISTED_MAX: Final = 10_000
 BLOBS_FETCHED_MAX: Final = 4_096
@@ -89,6 +90,7 @@ class Stores:
     open_log: Callable[[str], TileStore]
     blobs: BlobStore
     free_bytes: Callable[[], int] | None = None
+    entropy: Entropy = field(default_factory=SystemEntropy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +132,9 @@ class Mirror:
         self._policy_lock = threading.Lock()
         self._desk_lock = threading.Lock()
         self._evidence = EvidenceShelf(stores.desk)
+        self.urn = Urn(identity, stores.desk, self._desk_lock, clock, stores.entropy)
         self.policy, self._policy_data = read_pinned(stores.desk)
-        self._usage_saved = _read_usage(stores.desk)
+        self._usage_saved = read_usage(stores.desk)
         self._usage_saved_s = clock.monotonic_s()
         usage = Usage.parse(self._usage_saved) if self._usage_saved else Usage()
         self.quota = Quota(self.limits, usage, stores.free_bytes)
@@ -317,16 +320,20 @@ class Mirror:
 
     # what custodians sign
 
-    def set_policy(self, body: bytes) -> Reply:
-        """POST /policy: the next version, signed by custodians of the old one and of the new."""
+    def set_policy(self, body: bytes, *, vouched: bool = False) -> Reply:
+        """POST /policy: the next version, signed by custodians of both. `vouched`: see move_on."""
         try:
             with self._policy_lock:
                 if body != self._policy_data:
                     with self._desk_lock:
                         desk = self._stores.desk
-                        sealed = self._logs[self.policy.current_log.key.name].sealed is not None
                         self.policy = move_on(
-                            desk, self.policy, self._policy_data, body, sealed=sealed
+                            desk,
+                            self.policy,
+                            self._policy_data,
+                            body,
+                            sealed=self._logs[self.policy.current_log.key.name].sealed,
+                            vouched=vouched,
                         )
                     self._policy_data = body
                     self._open_logs()
@@ -485,10 +492,3 @@ class Mirror:
             "forks_refused": forks,
             "unproven_refused": unproven,
         }
-
-
-def _read_usage(desk: TileStore) -> bytes | None:
-    try:
-        return desk.get("usage")
-    except TileMissing:
-        return None

@@ -39,6 +39,7 @@ _PIECE_WAIT_S: Final = 30.0
 # shorter, so nobody who sends long bodies slowly can hold them up.
 _LONG_UPLOADS_MAX: Final = 16
 _STATEMENT_BYTES_MAX: Final = 2**19
+_ROUND_BYTES_MAX: Final = 1024
 _SETTLE_EVERY_S: Final = 1.0
 _KEEP_ALIVE_S: Final = 75.0
 _SHUTDOWN_S: Final = 5.0
@@ -76,6 +77,9 @@ class EmbassyServer:
                 web.get("/blobs", self.get_blob_names),
                 web.get("/blobs/{name}", self.get_blob),
                 web.get("/evidence", self.get_evidence),
+                web.post("/lottery/commit", self.commit_secret),
+                web.post("/lottery/reveal", self.reveal_secret),
+                web.get("/lottery/{round}", self.get_lottery),
                 web.get("/healthz", self.get_health),
                 web.get("/check", self.get_check),
                 web.post("/check", self.post_check),
@@ -167,6 +171,22 @@ class EmbassyServer:
     async def set_policy(self, request: web.Request) -> web.Response:
         """POST /policy."""
         return await self._with_body(request, _STATEMENT_BYTES_MAX, self._mirror.set_policy)
+
+    # lotteries
+
+    async def commit_secret(self, request: web.Request) -> web.Response:
+        """POST /lottery/commit, for readers of the policy file."""
+        commit = partial(self._mirror.urn.commit, self._mirror)
+        return await self._with_body(request, _ROUND_BYTES_MAX, commit, readers_only=True)
+
+    async def reveal_secret(self, request: web.Request) -> web.Response:
+        """POST /lottery/reveal."""
+        reveal = partial(self._mirror.urn.reveal, self._mirror)
+        return await self._with_body(request, _STATEMENT_BYTES_MAX, reveal)
+
+    async def get_lottery(self, request: web.Request) -> web.Response:
+        """GET /lottery/<round>."""
+        return _response(await self._read(self._mirror.urn.shown, request.match_info["round"]))
 
     # public
 

@@ -110,3 +110,7 @@ class StoreFailed(JournalError):
 
 class ProposalInvalid(JournalError):
     """What custodians should sign, or what one of them answered, is not as it must be."""
+
+
+class LotteryInvalid(JournalError):
+    """A statement of an embassy or of a custodian about a lottery that does not hold."""

@@ -215,6 +215,17 @@ class SigningKey:
         signature = self._secret.sign(cosignature_message(at_s, text))
         return NoteSignature(self.name, self.verifier.key_id, at_s.to_bytes(8, "big") + signature)
 
+    @property
+    def number(self) -> int:
+        """The secret number of RFC 8032, section 5.1.5: the public key is that times the base.
+
+        For proofs by the same key that are no signatures (kernel.escrow). Never show it.
+        """
+        digest = bytearray(hashlib.sha512(self._seed).digest()[:32])
+        digest[0] &= 248
+        digest[31] = digest[31] & 127 | 64
+        return int.from_bytes(digest, "little")
+
     def secret_text(self) -> str:
         """The secret as one line for a file of mode 0600, in the format of Go's sumdb/note."""
         body = encode_base64(bytes([self.kind]) + self._seed)

@@ -166,6 +166,7 @@ class ActType:
     `noted`: whether registers.parties keeps whose act it was; not where the service's rows do.
     `repeats`: whether its command can come again and must get the same answer; not where nobody
     commanded it.
+    `public`: whether anybody may have its receipt, since nothing in it is about a person.
     """
 
     apply: Callable[[RowsByKey, Act], None]
@@ -175,6 +176,7 @@ class ActType:
     )
     noted: bool = True
     repeats: bool = True
+    public: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +196,9 @@ class Service:
 
 POST: Final = Actor("operator", "post")
 """The process that sends letters: it notes what it sent, in the service of messages alone."""
+
+ALLOCATOR: Final = Actor("operator", "allocator")
+"""The job that allocates a round of enrolment and moves its waiting lists; nothing else."""
 
 
 class Authority(Protocol):

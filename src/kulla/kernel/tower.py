@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from kulla.kernel.canonical import Value
+from kulla.kernel.errors import KullaError
 from kulla.kernel.service import Command
 
 
@@ -45,6 +46,10 @@ class Witnessing:
     quorum: bool
 
 
+class FileGone(KullaError):
+    """A file that neither home nor any embassy that answers has now; it may come back."""
+
+
 class TowerEdge(Protocol):
     """The tower as a page sees it. Safe to call from any thread."""
 
@@ -73,6 +78,24 @@ class TowerEdge(Protocol):
 
         For values that are unique by nature (a mail address, a personal number), in one spelling:
         the caller normalises. The same on every home of the country.
+        """
+        ...
+
+    def keep_file(self, subject: str, content: bytes, once: bytes) -> bytes:
+        """Keep a file that a person handed in, sealed under the subject's key; its name.
+
+        On return it is durable at home, and only there: the command of the act that is about it
+        names it (Command.names, and the act's field `blob`), so that a quorum holds it before the
+        act counts. For the same `once`, the id of that command, the same content gives the same
+        name. Raises KullaError where there is no key, or no room.
+        """
+        ...
+
+    def read_file(self, subject: str, name: bytes, reason: str) -> bytes:
+        """A file that was kept for the subject, opened; the keeper logs who asked and `reason`.
+
+        Where home does not have it, as after a takeover, an embassy is asked and home keeps it
+        again. Raises FileGone where nobody who answers has it, KullaError where it does not open.
         """
         ...
 

@@ -19,9 +19,10 @@ from django.utils import translation
 
 from kulla.portal.offers import OFFERS as PORTAL
 from kulla.services.appointments.offers import OFFERS as APPOINTMENTS
+from kulla.services.enrolment.offers import OFFERS as ENROLMENT
 from kulla.services.pages import Offer, PageRequest, Text, open_to_all
 
-OFFERS: Final[Sequence[Offer]] = (*APPOINTMENTS, *PORTAL)
+OFFERS: Final[Sequence[Offer]] = (*APPOINTMENTS, *ENROLMENT, *PORTAL)
 TYPED_CHARS_MAX: Final = 100
 
 _WORDS_MAX: Final = 8

@@ -8,7 +8,7 @@ from django.db import connections
 from django.db.models import Model
 
 from kulla.kernel.errors import KullaError
-from kulla.portal import holds, letters
+from kulla.portal import drafts, holds, letters
 from kulla.portal.sign_in import tables
 
 SESSIONS = "sessions"
@@ -52,7 +52,8 @@ def prepare_sessions() -> None:
         cursor.execute("CREATE INDEX IF NOT EXISTS session_ends ON session (ends_s)")
         for statement in (holds.TABLE, *holds.INDEXES):
             cursor.execute(statement)
-        cursor.execute(letters.TABLE)
+        for statement in (drafts.TABLE, drafts.INDEX, letters.TABLE):
+            cursor.execute(statement)
         cursor.execute(letters.INDEX)
         for statement in tables.TABLES:
             cursor.execute(statement)

@@ -1,7 +1,7 @@
 """The first page: to a citizen what comes next and what was done, to others what can be done here.
 
-Everybody who signs in passes here, so it reads little: five short questions to the registers, all
-by index, in plain SQL.
+Everybody who signs in passes here, so it reads little: six short questions to the registers, and
+a few for each person one acts for, all by index, in plain SQL.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from kulla.portal.catalogue import OFFERS
 from kulla.portal.my_acts import newest
 from kulla.portal.my_messages import newest_messages
 from kulla.services.appointments.citizen import coming
+from kulla.services.enrolment.citizen import filed_in, open_rounds, results_of
 from kulla.services.pages import PageRequest, open_to_all, signed_in
 
 _COMING: Final = 3
@@ -38,6 +39,8 @@ def _home(request: PageRequest, witnessing: Witnessing) -> dict[str, Any]:
     subject = signed_in(request).subject
     watermark, now_s = witnessing.watermark, request.clock.now_ms() // 1000
     people = request.acting_for.people()
+    children = [one for one in people if one.kind == "child"]
+    rounds = open_rounds(now_s, watermark)
     appointments = coming(subject, now_s, _COMING + 1)
     return {
         "witnessing": witnessing,
@@ -47,6 +50,13 @@ def _home(request: PageRequest, witnessing: Witnessing) -> dict[str, Any]:
         "acts": newest(subject, watermark, limit=_ACTS),
         "messages": newest_messages(subject, watermark, limit=_MESSAGES),
         "people": [(one, coming(one.subject, now_s, 1)) for one in people],
+        "rounds": rounds,
+        "applied": [(one, filed) for one in children for filed in filed_in(rounds, one.subject)],
+        "results": [
+            (one, result)
+            for one in children
+            for result in results_of(one.subject, now_s, watermark)
+        ],
     }
 
 

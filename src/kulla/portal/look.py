@@ -11,6 +11,11 @@ from django.http import Http404, HttpRequest, HttpResponse
 
 from kulla.services.pages import open_to_all
 
+_NOT_SEARCHED: Final = (
+    *("/appointments/", "/receipts/", "/acts", "/messages", "/mine", "/enrolment/children"),
+    *("/enrolment/rounds/*/children/", "/enrolment/counter", "/enrolment/ministry"),
+)
+"""Where pages of one person's begin, or of staff (RFC 9309)."""
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
 _DAY: Final = "public, max-age=86400"
 
@@ -71,6 +76,5 @@ def icon(request: HttpRequest) -> HttpResponse:
 def robots(request: HttpRequest) -> HttpResponse:
     """Nothing of a person's is found by searching; the public pages may be."""
     del request
-    closed = ("/appointments/", "/receipts/", "/acts", "/messages", "/mine")
-    text = "".join(["User-agent: *\n", *(f"Disallow: {address}\n" for address in closed)])
+    text = "".join(["User-agent: *\n", *(f"Disallow: {address}\n" for address in _NOT_SEARCHED)])
     return HttpResponse(text, content_type="text/plain", headers={"Cache-Control": _DAY})

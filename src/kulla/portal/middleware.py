@@ -14,6 +14,8 @@ from kulla.kernel.service import Actor, Role
 from kulla.portal import errors
 from kulla.portal.acting import ActingForOthers
 from kulla.portal.bearer import is_call
+from kulla.portal.civil_register import civil_register
+from kulla.portal.drafts import KeptDrafts
 from kulla.portal.edge import installed
 from kulla.portal.holds import SlotHolds
 from kulla.portal.kept_forms import BrowserKeptForms
@@ -44,7 +46,17 @@ _HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 BODY_BYTES_MAX: Final = 1024 * 1024
-"""No page takes more than a receipt, and that is at most 768 KiB."""
+"""No page takes more than a receipt, and that is at most 768 KiB; but for those that take files."""
+
+FILES_END: Final = "/files"
+"""How the address of a page ends to which people hand in files."""
+
+FILE_BODY_BYTES_MAX: Final = 4 * 1024 * 1024 + 64 * 1024
+"""A file of 4 MiB and the form around it."""
+
+_POLICY: Final = "Content-Security-Policy"
+SANDBOX: Final = "default-src 'none'; sandbox"
+"""What a page says as its policy where it gives out a file that somebody handed in."""
 
 _HSTS: Final = "max-age=63072000; includeSubDomains"
 _LANGUAGE_COOKIE_AGE_S: Final = 365 * 24 * 3600
@@ -60,12 +72,15 @@ def security_headers(handle: Handler) -> Handler:
             _believe_proxy(request, proxies)
         request.get_host()  # raises DisallowedHost, which becomes the page for a bad request
         length = request.META.get("CONTENT_LENGTH") or "0"
-        if length.isdecimal() and int(length) > BODY_BYTES_MAX:
+        most = FILE_BODY_BYTES_MAX if request.path_info.endswith(FILES_END) else BODY_BYTES_MAX
+        if length.isdecimal() and int(length) > most:
             with translation.override(settings.LANGUAGE_CODE):
                 response = errors.too_big(request)
         else:
             response = handle(request)
         for name, value in headers.items():
+            if name == _POLICY and response.get(name) == SANDBOX:
+                continue  # a file that goes out is bound even more strictly
             response[name] = value
         if "Cache-Control" not in response:
             response["Cache-Control"] = "private, no-store"
@@ -147,6 +162,8 @@ def tower(handle: Handler) -> Handler:
         page_request.kept = BrowserKeptForms(request, subject or "", edges.entropy)
         page_request.people = RegisterPeople(edges.tower, page_request.actor)
         page_request.acting_for = ActingForOthers(page_request)
+        page_request.drafts = KeptDrafts(edges.clock, subject or "")
+        page_request.civil = civil_register(edges.clock)
         return handle(request)
 
     return answer

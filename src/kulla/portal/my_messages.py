@@ -24,12 +24,26 @@ _NEWEST: Final = (
     f'SELECT kind, about, channel, state, sent_ms, position FROM "{MESSAGE}"'  # noqa: S608
     " WHERE subject = %s ORDER BY sent_ms DESC LIMIT %s"
 )
-_KINDS: Final[Mapping[str, Text]] = {
+_APPOINTMENTS: Final[Mapping[str, Text]] = {
     "booked": _("Your appointment is booked"),
     "reminder": _("A reminder of your appointment"),
     "moved": _("Your appointment was moved"),
     "cancelled": _("Your appointment was cancelled"),
+    "to-call": _("The clinic is closed at the time of your appointment"),
 }
+_APPLICATIONS: Final[Mapping[str, Text]] = {
+    "school-applied": _("The application for school is received"),
+    "school-withdrawn": _("The application for school was withdrawn"),
+    "school-moved": _("Days of school enrolment were moved"),
+}
+_RESULTS: Final[Mapping[str, Text]] = {
+    "school-result": _("The result of school enrolment is there"),
+    "school-place": _("A place at a school became free"),
+    "school-answer": _("Reminder: a school offer waits for your answer"),
+    "school-lapsed": _("An offer of a place at a school has lapsed"),
+    "school-appeal": _("Your appeal about school enrolment is decided"),
+}
+_KINDS: Final[Mapping[str, Text]] = {**_APPOINTMENTS, **_APPLICATIONS, **_RESULTS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +75,7 @@ def newest_messages(subject: str, watermark: int, *, limit: int = PAGE) -> list[
     return [
         MyMessage(
             _KINDS.get(kind, kind),
-            f"/appointments/{about}" if kind in _KINDS else "",
+            _address(kind, about),
             channel,
             state == SENT,
             datetime.fromtimestamp(sent_ms / 1000, UTC),
@@ -69,3 +83,15 @@ def newest_messages(subject: str, watermark: int, *, limit: int = PAGE) -> list[
         )
         for kind, about, channel, state, sent_ms, position in rows
     ]
+
+
+def _address(kind: str, about: str) -> str:
+    """Where to see what a letter was about; '' for a kind that this release does not know."""
+    if kind in _APPOINTMENTS:
+        return f"/appointments/{about}"
+    round_id, _dash, child = about.rpartition("-")
+    if kind in _APPLICATIONS:
+        return f"/enrolment/rounds/{round_id}/children/{child}"
+    if kind in _RESULTS:
+        return f"/enrolment/rounds/{round_id}/children/{child}/result"
+    return ""

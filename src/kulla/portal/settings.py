@@ -94,7 +94,8 @@ TIME_ZONE = "Europe/Tirane"
 
 # No page takes more than a receipt (at most 65,535 bytes of entry, in base64, and its proof).
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
-FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+# Pages that take files take those of 4 MiB (portal/middleware.py): in memory, never on the disk.
+FILE_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024 + 64 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 250  # closing a day has a field for each of its people
 DATA_UPLOAD_MAX_NUMBER_FILES = 1
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]

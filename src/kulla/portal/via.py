@@ -71,6 +71,14 @@ class MarkedTower:
         """See TowerEdge."""
         return self._tower.token(column, value)
 
+    def keep_file(self, subject: str, content: bytes, once: bytes) -> bytes:
+        """See TowerEdge."""
+        return self._tower.keep_file(subject, content, once)
+
+    def read_file(self, subject: str, name: bytes, reason: str) -> bytes:
+        """See TowerEdge."""
+        return self._tower.read_file(subject, name, reason)
+
     def witnessing(self) -> Witnessing:
         """See TowerEdge."""
         return self._tower.witnessing()

@@ -58,6 +58,10 @@ class Opens(Protocol):
         ...
 
 
+FILE_FIELDS = ("blob", "escrow")
+"""Fields of an act's data that hold the name of a blob which is no wrapped key."""
+
+
 class NamesShelf(Protocol):
     """Hears which blobs entries name, in the journal's order, once or more often."""
 
@@ -225,7 +229,8 @@ class Replay:
             self.report.note(position, str(fault))
         self._rows.keep()
         self.report.acts += 1
-        return [(name, _enrolled_by(act, name)) for name in opened.names]
+        files = files_of(act)
+        return [(name, _enrolled_by(act, name)) for name in opened.names if name not in files]
 
     @property
     def _rows_waiting(self) -> int:
@@ -299,6 +304,15 @@ def _enrolled_by(act: Act, name: bytes) -> str:
     """The subject whose wrapped key an act says the blob to be: its `subject` and `key`; or ''."""
     subject = act.data.get("subject")
     return subject if act.data.get("key") == name and isinstance(subject, str) else ""
+
+
+def files_of(act: Act) -> tuple[bytes, ...]:
+    """The names of files that an act brings: they are no keys, and are fetched when asked for.
+
+    An act names them in a field of its data that is called as FILE_FIELDS say.
+    """
+    found = (act.data.get(field) for field in FILE_FIELDS)
+    return tuple(name for name in found if isinstance(name, bytes))
 
 
 def names_of(entry: Any) -> tuple[bytes, ...]:

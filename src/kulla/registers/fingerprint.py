@@ -13,9 +13,10 @@ journal key (docs/decisions/021).
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b, sha256
+from itertools import combinations
 from typing import Any, Final, Protocol
 
 import cbor2
@@ -164,6 +165,7 @@ class RunningFingerprint:
         self._key = key
         self.schema = schema_of(self._tables)
         self.value, self.since, self._difference = 0, 0, 0
+        self._without: dict[bytes, list[Table]] | None = None
         connection.execute(_STATE_SQL)
         found = connection.execute(
             "SELECT value, since, difference FROM kulla_fingerprint WHERE schema = ? AND key = ?",
@@ -217,13 +219,40 @@ class RunningFingerprint:
     def misfit(self, found: Fingerprint) -> bool:
         """Whether the journal's fingerprint is of other rows than these.
 
-        One of other tables or of another key says nothing. What differed before and still differs
-        by the same is no news: each misfit is told once.
+        One of other tables or of another key says nothing; one of a release that lacked whole
+        services does, while those have no rows. What differed before and still differs by the same
+        is no news: each misfit is told once. The rows must be written (see counted).
         """
-        if (found.schema, found.key_id) != (self.schema, self._key.key_id):
+        if found.key_id != self._key.key_id or not self._covers(found.schema):
             return False
         before, self._difference = self._difference, (found.value - self.value) % _MODULUS
         return self._difference not in (0, before)
+
+    def _covers(self, schema: bytes) -> bool:
+        """Whether a sum over the tables of `schema` is one over these: the others are empty."""
+        if schema == self.schema:
+            return True
+        if self._without is None:
+            self._without = dict(_without_services(self._tables))
+        lacking = self._without.get(schema)
+        return lacking is not None and not any(self._has_rows(table) for table in lacking)
+
+    def _has_rows(self, table: Table) -> bool:
+        return (
+            self._connection.execute(f"{Statements(table).select} LIMIT 1").fetchone() is not None
+        )
+
+
+def _without_services(tables: Sequence[Table]) -> Iterator[tuple[bytes, list[Table]]]:
+    """The schema of each release that lacked some of the services, and their tables.
+
+    A table's service is its name up to the first '_'. There are few services, so few schemas.
+    """
+    services = sorted({table.name.partition("_")[0] for table in tables} - {"kulla"})
+    for count in range(1, len(services) + 1):
+        for lacking in combinations(services, count):
+            gone = [table for table in tables if table.name.partition("_")[0] in lacking]
+            yield schema_of(table for table in tables if table not in gone), gone
 
 
 def _bytes_of(value: int) -> bytes:

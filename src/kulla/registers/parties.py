@@ -27,7 +27,7 @@ PARTY: Final = Table(
 """Acts by person: the key is '<subject>:<position>', `said` is '<service>.<act>'."""
 
 POSITION_DIGITS: Final = 12
-_ABOUT: Final = ("citizen", "subject", "guardian", "ward")
+_ABOUT: Final = ("citizen", "subject", "guardian", "ward", "child")
 
 
 def parties_of(act: Act) -> tuple[str, ...]:

@@ -164,6 +164,17 @@ class LiveRows:
         rows = self._execute(sql, (*equal.values(), limit))
         return [dict(zip(statements.names, row, strict=True)) for row in rows]
 
+    def cells(self, table: str, column: str, **equal: Cell) -> list[Cell]:
+        """See Rows."""
+        statements = self._statements[table]
+        assert column in statements.names, column
+        wanted = " AND ".join(f'"{name}" IS ?' for name in equal) or "1"
+        sql = (
+            f'SELECT "{column}" FROM "{table}" WHERE {wanted} '  # noqa: S608 - names are ours
+            f'ORDER BY "{statements.table.key}"'
+        )
+        return [cell for (cell,) in self._execute(sql, tuple(equal.values()))]
+
     def watch(self) -> None:
         """Note from here on which rows change, and what they were."""
         self._watching = True

@@ -25,12 +25,14 @@ _UPLOADS_KEPT = 4
 class Round:
     """One signed size on its way to the embassies.
 
-    `blobs` are what its entries name and need there first.
+    `blobs` are what its entries name and need there first. `asks`: they name bigger ones too, which
+    no round carries along: the embassy says that it misses them, and the courier reads them then.
     """
 
     size: int
     checkpoint: bytes
     blobs: tuple[bytes, ...]
+    asks: bool = False
 
 
 class Log:
@@ -53,7 +55,9 @@ class Log:
         """How many entries have joined."""
         return self._tree.size
 
-    def join(self, entries: Sequence[bytes], blobs: tuple[bytes, ...] = ()) -> Round:
+    def join(
+        self, entries: Sequence[bytes], blobs: tuple[bytes, ...] = (), *, asks: bool = False
+    ) -> Round:
         """Add entries, write their tiles durably, sign the new size; see Round.
 
         With no entries it signs the present size again: that is how a start asks where all stand.
@@ -66,7 +70,7 @@ class Log:
             checkpoint = Checkpoint(self.origin, size, self._tree.root())
             superseded = self._tree.superseded(old_size, size)
         self._store.drop(superseded)
-        return Round(size, sign_checkpoint(checkpoint, self._key), blobs)
+        return Round(size, sign_checkpoint(checkpoint, self._key), blobs, asks)
 
     def keep_checkpoint(self, note: bytes) -> None:
         """Put the cosigned checkpoint beside the tiles, durably: with it, they are a C2SP log."""

@@ -1,4 +1,7 @@
-"""Receipts on request: only for who is party to an act, only for acts below the watermark."""
+"""Receipts on request: only for who is party to an act, only for acts below the watermark.
+
+Some acts concern everybody and nobody in particular (ActType.public): anybody may have theirs.
+"""
 
 from __future__ import annotations
 
@@ -45,15 +48,25 @@ class EpochShelf:
 class ReceiptDesk:
     """Makes receipts from the journal of this epoch and of those before it."""
 
-    def __init__(self, shelves: Sequence[EpochShelf]) -> None:
+    def __init__(
+        self,
+        shelves: Sequence[EpochShelf],
+        is_public: Callable[[str, str], bool] = lambda *_: False,
+    ) -> None:
+        """`is_public(service, act)`: whether anybody may have the receipt of such an act."""
         self._shelves = list(shelves)
+        self._is_public = is_public
 
     def receipt(self, position: int, subject: str) -> bytes:
         """The receipt file of the act at `position`. Raises NoReceipt.
 
         Whoever has no part in the act gets the same answer as for an act that does not exist.
         """
-        return self._build(position, lambda act: is_party(act, subject))
+
+        def may_have(act: Act) -> bool:
+            return is_party(act, subject) or self._is_public(act.service, act.name)
+
+        return self._build(position, may_have)
 
     def _build(self, position: int, may_have: Callable[[Act], bool]) -> bytes:
         shelf = self._shelf(position)

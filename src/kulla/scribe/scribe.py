@@ -27,6 +27,9 @@ log = structlog.get_logger()
 
 Token = TypeVar("Token")
 
+CARRIED_BYTES_MAX = 64 * 2**10
+"""A bigger blob is a file: rounds wait in memory for each embassy, and do not carry it along."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -122,7 +125,7 @@ class Scribe(Generic[Token]):
             log.critical("disk full", error=str(error))
             return [*replies, *_to_all(asked, Answer("unavailable", code="no-room"))]
         if written.entries:
-            self._send(written.entries, tuple(blobs[name] for name in written.names))
+            self._send(written.entries, [blobs[name] for name in written.names])
         for (token, _), outcome in zip(asked, written.outcomes, strict=True):
             self._number += 1
             answer = _answer(outcome)
@@ -217,8 +220,9 @@ class Scribe(Generic[Token]):
                 replies.append((token, Answer("refused", code="unknown-blob")))
         return kept, blobs, replies
 
-    def _send(self, entries: Sequence[bytes], blobs: tuple[bytes, ...]) -> None:
-        parcel = self._journal.join(entries, blobs)
+    def _send(self, entries: Sequence[bytes], blobs: Sequence[bytes]) -> None:
+        carried = tuple(blob for blob in blobs if len(blob) <= CARRIED_BYTES_MAX)
+        parcel = self._journal.join(entries, carried, asks=len(carried) < len(blobs))
         assert parcel.size == self._writer.size
         self._writer.tiles_are_durable(parcel.size)
         self._quorum.expect(parcel.size, parcel.checkpoint)

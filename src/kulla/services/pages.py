@@ -159,6 +159,53 @@ class KeptForms(Protocol):
         ...
 
 
+class Drafts(Protocol):
+    """What a person writes over days and has not sent: kept at home, and may be lost with it.
+
+    For what is too long for KeptForms, or should wait on another device. It is the caller's to
+    seal: the sessions' file holds what is handed over as it comes.
+    """
+
+    def keep(self, name: str, content: Mapping[str, bytes]) -> None:
+        """Keep it for the person who is signed in, for DRAFT_DAYS, in the place of what was."""
+        ...
+
+    def kept(self, name: str) -> Mapping[str, bytes]:
+        """What this person kept under the name, else nothing."""
+        ...
+
+    def forget(self, name: str) -> None:
+        """It was sent, or is not wanted any more."""
+        ...
+
+
+DRAFT_DAYS: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class CivilEntry:
+    """What the civil register says of a person: day of birth (ISO), address, area ('' unknown)."""
+
+    born: str
+    address: str = ""
+    area: str = ""
+
+
+class CivilRegister(Protocol):
+    """The country's register of who was born when and lives where: another's, and asked.
+
+    A country brings an adapter of its own; the demo country has one that makes its entries up. Who
+    a child's guardians are is not asked here: that a clerk records (accounts, `relate`).
+    """
+
+    def entry(self, subject: str) -> CivilEntry | None:
+        """What it says of this person; None where it does not know them.
+
+        Raises KullaError where it does not answer.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
     """A person in the registers: an id that says nothing about them, and their name, opened."""
@@ -239,6 +286,8 @@ class PageRequest(HttpRequest):
     people: People
     acting_for: ActingFor
     kept: KeptForms
+    drafts: Drafts
+    civil: CivilRegister
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,13 +357,15 @@ def ask(
     data: Mapping[str, Value],
     *,
     whom: str = "",
+    names: tuple[bytes, ...] = (),
 ) -> tuple[Command, Answer]:
     """Hand a command of the person who is signed in to the tower and wait for its answer.
 
-    `whom` is the subject of the person it is done for; '' or their own: for themself.
+    `whom` is the subject of the person it is done for; '' or their own: for themself. `names` are
+    those of the blobs that it brings.
     """
     actor = signed_in(request)
     if whom and whom != actor.subject:
         actor = Actor(actor.role, actor.subject, whom)
-    command = Command(service, name, command_id, actor, data)
+    command = Command(service, name, command_id, actor, data, names)
     return command, request.tower.submit(command)

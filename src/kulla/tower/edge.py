@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+from kulla.embassy.blob_folder import FolderBlobs
 from kulla.keeper.client import KeeperClient
 from kulla.keeper.errors import KeeperUnavailable
+from kulla.kernel.durable import free_bytes
 from kulla.kernel.edges import SystemClock
 from kulla.kernel.service import Command
 from kulla.kernel.tower import Answer, Witnessing
 from kulla.portal.edge import TowerUnavailable
 from kulla.scribe.client import News, ScribeClient, ScribeUnavailable
+from kulla.tower.files import HomeFiles, embassies_of
 from kulla.tower.home import NOT_HOME, Home
 
 PURPOSE = "services"
@@ -37,6 +40,12 @@ class HomeEdge:
         self._not_home = run_folder / NOT_HOME
         self._scribe = ScribeClient(run_folder, clock)
         self._keeper = KeeperClient(run_folder)
+        self._files = HomeFiles(
+            self._keeper,
+            FolderBlobs(home.files),
+            lambda: embassies_of(home.policy(), home.reader_key()),
+            lambda: free_bytes(home.folder),
+        )
         self._news = News(run_folder, clock)
         self._news.start()
 
@@ -65,6 +74,16 @@ class HomeEdge:
         """See TowerEdge."""
         with _or_unavailable():
             return self._keeper.token(column, value)
+
+    def keep_file(self, subject: str, content: bytes, once: bytes) -> bytes:
+        """See TowerEdge."""
+        with _or_unavailable():
+            return self._files.keep(subject, content, once)
+
+    def read_file(self, subject: str, name: bytes, reason: str) -> bytes:
+        """See TowerEdge."""
+        with _or_unavailable():
+            return self._files.read(subject, name, self._asker, reason)
 
     def witnessing(self) -> Witnessing:
         """See TowerEdge."""

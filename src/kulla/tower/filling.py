@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from kulla.embassy.client import BLOB_BYTES_AT_ONCE
 from kulla.embassy.errors import EmbassyError, NotSettled, Refused
 from kulla.embassy.mirror import Mirror
 from kulla.embassy.mirrored_log import MirroredLog
@@ -60,13 +61,22 @@ class Filled:
 def bring_policies(mirror: Mirror, sources: Sequence[FillableSource]) -> int:
     """Move the embassy on, version by version, to the newest policy that sources show; its number.
 
-    Each version must follow the pinned one as custodians signed it.
+    Each version must follow the pinned one as custodians signed it. What more than n-k others are
+    pinned to is taken also where this embassy sealed for another takeover: against so many that one
+    can't come to a quorum any more.
     """
     while True:
-        wanted = mirror.policy.version + 1
+        wanted, policy = mirror.policy.version + 1, mirror.policy
+        own = mirror.identity.name
+        named = {known.name for known in policy.embassies} - {own}
+        shown: dict[bytes, set[str]] = {}
         for source in sources:
             data = _version(source, wanted)
-            if data is not None and mirror.set_policy(data).status == 200:
+            if data is not None:
+                shown.setdefault(data, set()).add(source.name)
+        for data, names in sorted(shown.items(), key=lambda item: -len(item[1])):
+            vouched = len(names & named) > policy.n - policy.quorum_k
+            if mirror.set_policy(data, vouched=vouched).status == 200:
                 break
         else:
             return mirror.policy.version
@@ -274,14 +284,29 @@ def _bring_blobs(
         for start in range(0, len(wanted), BLOBS_AT_ONCE):
             some = wanted[start : start + BLOBS_AT_ONCE]
             try:
-                found = [blob for _, blob in source.blobs(some) if blob is not None]
+                brought += _put(mirror, source.blobs(some))
             except (EmbassyError, Refused) as error:
                 log.warning("source gives no blobs", source=source.name, error=str(error))
                 break
-            if found:
-                mirror.blobs.put(found)
-                brought += len(found)
         wanted = mirror.blobs.missing(wanted)
         if not wanted:
             break
     return brought, len(wanted)
+
+
+def _put(mirror: Mirror, found: Iterable[tuple[bytes, bytes | None]]) -> int:
+    """Keep the blobs that a source gave, lot by lot, since files may be among them; how many."""
+    lot: list[bytes] = []
+    size = count = 0
+    for _, blob in found:
+        if blob is None:
+            continue
+        lot.append(blob)
+        size += len(blob)
+        count += 1
+        if size >= BLOB_BYTES_AT_ONCE:
+            mirror.blobs.put(lot)
+            lot, size = [], 0
+    if lot:
+        mirror.blobs.put(lot)
+    return count

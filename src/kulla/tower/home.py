@@ -6,6 +6,7 @@ keys/           log.key (signs checkpoints), reader.key, journal.key; mode 0600
 keeper/         subject keys under the keeper's master key
 registers.sqlite, sessions.sqlite
 journal/        one folder of tiles for each epoch
+files/          what people handed in, sealed; what is missing here comes from embassies
 logs/           what the processes say; no personal data
 """
 
@@ -79,6 +80,11 @@ class Home:
     def keeper(self) -> Path:
         """The keeper's folder."""
         return self.folder / "keeper"
+
+    @property
+    def files(self) -> Path:
+        """The folder of the files that people handed in, each sealed under its subject's key."""
+        return self.folder / "files"
 
     @property
     def policy_file(self) -> Path:

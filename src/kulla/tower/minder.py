@@ -139,9 +139,10 @@ class Child:
             self._process.wait()
 
     def _signal(self, number: int) -> None:
-        if self.pid is not None:
+        pid = self.pid  # asked once: it may end at any moment
+        if pid is not None:
             try:
-                os.killpg(self.pid, number)
+                os.killpg(pid, number)
             except ProcessLookupError:
                 return
 

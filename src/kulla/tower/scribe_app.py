@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
+from kulla.embassy.blob_folder import FolderBlobs
 from kulla.embassy.client import EmbassyClient
 from kulla.journal.checkpoints import parse_checkpoint
 from kulla.journal.entries import JournalKey, Opener, Sealer
@@ -21,6 +21,7 @@ from kulla.kernel.durable import free_bytes
 from kulla.kernel.edges import SystemClock, SystemEntropy
 from kulla.kernel.errors import KullaError
 from kulla.kernel.service import NewAct
+from kulla.rebuild.sources import HttpSource
 from kulla.registers.fingerprint import FingerprintKey
 from kulla.registers.own import applied
 from kulla.registers.sqlite import LiveRows, check_tables, open_registers
@@ -33,6 +34,7 @@ from kulla.scribe.receipts import EpochShelf, ReceiptDesk
 from kulla.scribe.scribe import Scribe
 from kulla.scribe.stream import Stream
 from kulla.services.accounts.authority import Authority, origins_of
+from kulla.tower.files import HomeBlobs, Shelf, embassies_of
 from kulla.tower.garbage import look_for_garbage_seldom
 from kulla.tower.home import NOT_HOME, Home
 from kulla.tower.place import check_place
@@ -51,17 +53,6 @@ Token = int
 
 class RegistersDisagree(KullaError):
     """Registers, journal and keys of this home do not belong together."""
-
-
-@dataclass(frozen=True, slots=True)
-class KeeperBlobs:
-    """The keeper as the source of wrapped keys (scribe.BlobSource)."""
-
-    keeper: KeeperClient
-
-    def fetch(self, names: Sequence[bytes]) -> Mapping[bytes, bytes]:
-        """See BlobSource."""
-        return self.keeper.wrapped(names)
 
 
 class _Parts:
@@ -91,6 +82,10 @@ class _Parts:
         return EmbassyClient(
             url, name=name, reader=self.reader_key, clock=self.clock, timeout_s=ASK_TIMEOUT_S
         )
+
+    def sources(self) -> Iterator[HttpSource]:
+        """The embassies, to ask for files that home does not have; for one thread, once."""
+        return embassies_of(self.policy, self.reader_key)
 
     def _base(self) -> int:
         """The position of the epoch's first act: noted, or next where it is not open yet."""
@@ -146,11 +141,13 @@ def serve(home: Home, ready: Callable[[str], None]) -> None:
             remedy="Run the takeover again: kulla takeover run.",
         )
     witnesses = Witnesses.of(home.policies())
-    blobs = KeeperBlobs(KeeperClient(home.run_folder()))
+    keeper = KeeperClient(home.run_folder())
+    blobs = HomeBlobs(keeper, FolderBlobs(home.files))
     process = _process(parts, witnesses, blobs)
     signal.signal(signal.SIGTERM, lambda *_: process.stop())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    couriers = list(_couriers(parts, witnesses, blobs, process))
+    for_embassies = HomeBlobs(keeper, Shelf(FolderBlobs(home.files), parts.sources))
+    couriers = list(_couriers(parts, witnesses, for_embassies, process))
     ready(f"position {parts.base + journal.size}")
     _run(parts, witnesses, process, couriers)
     for courier in couriers:
@@ -158,7 +155,7 @@ def serve(home: Home, ready: Callable[[str], None]) -> None:
     parts.connection.close()
 
 
-def _process(parts: _Parts, witnesses: Witnesses, blobs: KeeperBlobs) -> ScribeProcess:
+def _process(parts: _Parts, witnesses: Witnesses, blobs: HomeBlobs) -> ScribeProcess:
     """The scribe with its writer, its quorum and its desk for receipts."""
     home, policy, journal = parts.home, parts.policy, parts.journal
     watched = home.policy_state()
@@ -188,7 +185,7 @@ def _process(parts: _Parts, witnesses: Witnesses, blobs: KeeperBlobs) -> ScribeP
     older = _old_shelves(home, policy, parts.epochs, parts.base, parts.keys)
     return ScribeProcess(
         scribe,
-        ReceiptDesk([*older, now]),
+        ReceiptDesk([*older, now], _is_public),
         home.run_folder(),
         parts.clock,
         witnesses.is_quorum,
@@ -196,6 +193,11 @@ def _process(parts: _Parts, witnesses: Witnesses, blobs: KeeperBlobs) -> ScribeP
         outdated=lambda: home.policy_state() != watched,
         on_sealed=SealsSeen(policy).note,
     )
+
+
+def _is_public(service: str, act: str) -> bool:
+    found = SERVICES[service].acts.get(act) if service in SERVICES else None
+    return found is not None and found.public
 
 
 def _run(
@@ -224,7 +226,7 @@ def _run(
 
 
 def _couriers(
-    parts: _Parts, witnesses: Witnesses, blobs: KeeperBlobs, process: ScribeProcess
+    parts: _Parts, witnesses: Witnesses, blobs: HomeBlobs, process: ScribeProcess
 ) -> Iterator[Courier]:
     policies = parts.home.policy_bytes()
     for name, embassy in witnesses.embassies.items():

@@ -27,6 +27,7 @@ from kulla.tower.edge import HomeEdge
 from kulla.tower.home import DEMO_STAFF, Home
 from kulla.tower.init import Beginning, begin
 from kulla.tower.minder import Child, ChildSpec, Minder
+from kulla.tower.schools import found_schools
 from kulla.tower.services import register_tables
 from kulla.tower.standby.folder import StandbyBroken, StandbyFolder
 
@@ -267,7 +268,8 @@ def found_demo(
     """
     if plan.home.demo_people.stat().st_size > len("[]"):
         return
-    founding = Founding(tower or HomeEdge(plan.home), SystemClock(), SystemEntropy())
+    edge, clock = tower or HomeEdge(plan.home), SystemClock()
+    founding = Founding(edge, clock, SystemEntropy())
     morning = (8 * 60, 12 * 60, plan.slot_minutes)
     afternoon = (13 * 60, 16 * 60, plan.slot_minutes)
     founding.clinics(plan.per_clinic, plan.days, (morning, afternoon), say)
@@ -277,6 +279,8 @@ def found_demo(
     if plan.accounts:
         founding.accounts(rows)
         founding.numbers(rows)
+        say("schools")
+        found_schools(founding, edge, clock, rows)
         staff = founding.staff()
         # A new home must be able to let them sign too, and their keys are in no journal.
         write_people(plan.kit / DEMO_STAFF, staff)

@@ -61,6 +61,7 @@ SITUATIONS: Final[tuple[str, ...]] = (
     "a traitor shows a thief's history",
     "an embassy comes back after two takeovers",
     "an embassy refuses a sealed log",
+    "an embassy learns a later policy from others",
     "an embassy refuses a fork",
     "an embassy follows a thief",
     # homes

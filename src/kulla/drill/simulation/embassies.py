@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 from kulla.drill.simulation import country
 from kulla.drill.simulation.clocks import SiteClock
@@ -17,11 +18,14 @@ from kulla.embassy.simulated import SimulatedBlobs
 from kulla.journal.errors import StoreConflict, StoreFailed
 from kulla.journal.policy_file import PolicyFile, parse_policy
 from kulla.journal.simulated import SimulatedTileStore
+from kulla.rebuild.sources import HttpSource
+from kulla.tower.filling import bring_policies
 
 if TYPE_CHECKING:
     from kulla.drill.simulation.world import World
 
 _FULL = 507
+Got = TypeVar("Got")
 _LIMITS = Limits(free_disk_floor_bytes=1)
 
 
@@ -125,27 +129,45 @@ class EmbassyNode:
 
     def serve(self, method: str, path: str, body: bytes) -> Reply | None:
         """The answer to one request; None where the process is dead or dies of it."""
-        mirror, life = self.mirror, self.life
+        mirror = self.mirror
         if mirror is None:
             return None
-        try:
-            reply = self._answer(mirror, method, path, body)
-        except Died:
-            self.world.met("an embassy dies at a write")
-            self._ended_by(life, "dies at a write", power=self.world.chance.random() < 0.5)
-            return None
-        except (StoreFailed, BlobsFailed) as error:
-            self._note_fault(error)
-            self._ended_by(life, f"ends: {error.message}", power=self.world.chance.random() < 0.5)
-            return None
-        except (StoreConflict, MirrorBroken) as error:
-            self.world.judge.fail("broken", f"{self.name} contradicts itself: {error}")
-            return None
+        reply = self._living(lambda: self._answer(mirror, method, path, body))
         if reply is not None and method == "POST":
             if self.full and reply.status == _FULL:
                 self.world.met("embassy: its disk is full")
             self.world.judge.embassy_answered(self, path)
         return reply
+
+    def look_around(self) -> None:
+        """See whether the other embassies have a later policy, as the server does now and then."""
+        mirror, life = self.mirror, self.life
+        if mirror is None:
+            return
+        others = [node for node in self.world.embassies.values() if node is not self]
+        clients = [self.world.network.client(self.name, life, node) for node in others]
+        before = mirror.policy.version
+        sources = [HttpSource(client) for client in clients]
+        after = self._living(lambda: bring_policies(mirror, sources))
+        if after is not None and after > before:
+            self.world.met("an embassy learns a later policy from others")
+        if after is not None:
+            self.world.judge.embassy_answered(self, "/policy")
+
+    def _living(self, step: Callable[[], Got]) -> Got | None:
+        """What the step gives; None where the process dies of it."""
+        life = self.life
+        try:
+            return step()
+        except Died:
+            self.world.met("an embassy dies at a write")
+            self._ended_by(life, "dies at a write", power=self.world.chance.random() < 0.5)
+        except (StoreFailed, BlobsFailed) as error:
+            self._note_fault(error)
+            self._ended_by(life, f"ends: {error.message}", power=self.world.chance.random() < 0.5)
+        except (StoreConflict, MirrorBroken) as error:
+            self.world.judge.fail("broken", f"{self.name} contradicts itself: {error}")
+        return None
 
     def _note_fault(self, error: StoreFailed | BlobsFailed) -> None:
         if isinstance(error, BlobsFailed):

@@ -147,6 +147,7 @@ class World:
             (12 if profile.standby else 0, self._standby_steps),
             (profile.starts, self._something_starts),
             (profile.haste, self.takeovers.event),
+            (0.3, self._embassies_look_around),
             (100 * profile.weather.late, self.network.arrive_late),
             (100 * profile.disk_faults, mishaps.disk_fails),
             (100 * profile.full_disks, mishaps.disk_fills_or_empties),
@@ -170,6 +171,13 @@ class World:
         if homes:
             recent = self.chance.random() < 0.7
             self.citizens.ask(homes[-1] if recent else self.chance.choice(homes))
+
+    def _embassies_look_around(self) -> None:
+        """Those that miss a policy which another one has ask the others, as servers do in time."""
+        newest = max(node.policy.version for node in self.embassies.values())
+        for node in list(self.embassies.values()):
+            if node.policy.version < newest:
+                node.look_around()
 
     def _standby_steps(self) -> None:
         assert self.standby is not None
@@ -291,6 +299,7 @@ class World:
         self.now_ms += 1000
         for node in self.embassies.values():
             node.start()
+        self._embassies_look_around()
         if self.home.process is None:
             self.home.start()
         if self.home.process is None or self.takeovers.under_way:

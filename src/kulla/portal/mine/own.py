@@ -10,6 +10,7 @@ from kulla.kernel.tower import TowerEdge
 from kulla.services.accounts.models import Account, Address, ApiToken, Identity, Passkey
 
 READS_OWN: Final = "a person reads what they gave"
+READS_CHILDS: Final = "who acts for a child reads what is stored about it"
 
 
 def account_of(subject: str) -> Account | None:
@@ -37,12 +38,14 @@ def tokens_of(subject: str) -> Sequence[ApiToken]:
     return list(ApiToken.objects.filter(holder=subject).order_by("-issued_ms", "token_hash"))
 
 
-def opened(tower: TowerEdge, subject: str, field: str, sealed: bytes | None) -> str:
+def opened(
+    tower: TowerEdge, subject: str, field: str, sealed: bytes | None, why: str = READS_OWN
+) -> str:
     """One sealed field in clear; '' where there is none or it does not open (it was erased)."""
     if sealed is None:
         return ""
     try:
-        return tower.open(subject, {field: bytes(sealed)}, READS_OWN)[field]
+        return tower.open(subject, {field: bytes(sealed)}, why)[field]
     except KullaError as error:
         if type(error).__name__ == "TowerUnavailable":
             raise

@@ -1,7 +1,8 @@
-"""What is stored about me: every field of mine, opened for me alone, and what can't be opened."""
+"""What is stored about me and my children: opened for me alone; and what can not be opened."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -15,8 +16,9 @@ from kulla.portal.mine import own
 from kulla.services.accounts.models import Number, Relation
 from kulla.services.appointments.models import Appointment
 from kulla.services.citizens.models import Citizen
+from kulla.services.enrolment.stored import StoredChild, counted, opened_child
 from kulla.services.messages.models import Message
-from kulla.services.pages import PageRequest, open_to, signed_in
+from kulla.services.pages import ActedFor, PageRequest, open_to, signed_in
 
 _VISITS_MAX: Final = 50
 
@@ -35,9 +37,12 @@ class StoredVisit:
 def stored(request: PageRequest) -> HttpResponse:
     """GET: what there is. POST: the same with every sealed field opened, once, for this page."""
     subject = signed_in(request).subject
+    children = [one for one in request.acting_for.people() if one.kind == "child"]
     context: dict[str, Any] = {"subject": subject, **_counted(subject)}
+    context["enrolment"] = counted([one.subject for one in children])
     if request.method == "POST":
         context["opened"] = _opened(request.tower, subject)
+        context["children"] = _opened_children(request.tower, children)
     return render(request, "portal/mine/stored.html", context)
 
 
@@ -78,3 +83,19 @@ def _opened(tower: TowerEdge, subject: str) -> dict[str, Any]:
             for row in rows
         ],
     }
+
+
+def _opened_children(
+    tower: TowerEdge, children: Sequence[ActedFor]
+) -> list[tuple[ActedFor, StoredChild]]:
+    """What school enrolment holds about children whom I act for now, each under its own key."""
+    found = []
+    for child in children:
+
+        def opened(field: str, sealed: bytes | None, subject: str = child.subject) -> str:
+            return own.opened(tower, subject, field, sealed, own.READS_CHILDS)
+
+        known = opened_child(child.subject, opened)
+        if known is not None:
+            found.append((child, known))
+    return found

@@ -21,11 +21,21 @@ from urllib.parse import urlsplit
 
 from kulla.kernel.canonical import NotCanonical, decode
 from kulla.kernel.rows import Row, Rows, RowsByKey
-from kulla.kernel.service import POST, Act, Actor, Asked, Refusal
+from kulla.kernel.service import ALLOCATOR, POST, Act, Actor, Asked, Refusal
 from kulla.services.accounts import apply, assertions
 from kulla.services.accounts.relations import holds
 
 _LETTERS: Final = "messages"
+
+_ENROLMENT: Final = "enrolment"
+_ALLOCATORS: Final = frozenset(
+    (
+        *("post_results", "finish_allocation", "settle_list", "lapse_offers"),
+        *("results_posted", "allocated", "place_offered", "offer_lapsed"),
+        *("commit_secret", "draw_seed", "secret_committed", "seed_drawn"),
+    )
+)
+"""The commands of the jobs that allocate and draw, and their acts: a replay sees only these."""
 
 _TOWER: Final = "tower"
 """The service of the tower's own acts: custodians sign what those hold."""
@@ -53,6 +63,7 @@ class Authority:
             rows,
             asked.actor,
             service,
+            asked.name,
             at_ms=asked.at_ms,
             command=asked.key,
             assertion=asked.assertion,
@@ -74,6 +85,7 @@ class Authority:
             rows,
             act.actor,
             act.service,
+            act.name,
             at_ms=act.at_ms,
             command=act.command,
             assertion=act.assertion,
@@ -90,6 +102,7 @@ class Authority:
         rows: RowsByKey,
         actor: Actor,
         service: str,
+        name: str,
         *,
         at_ms: int,
         command: bytes,
@@ -106,6 +119,8 @@ class Authority:
         if founding is None or founding["command"] == command:
             return ""
         if (actor, service) == (POST, _LETTERS):
+            return ""
+        if (actor, service) == (ALLOCATOR, _ENROLMENT) and name in _ALLOCATORS:
             return ""
         if rows.get(apply.ROLE, apply.role_key(actor.subject, actor.role)) is None:
             return "no-role"

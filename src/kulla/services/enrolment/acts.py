@@ -23,42 +23,54 @@ round_ended          round
 Families apply, by themselves or at a counter (room `applications`):
 
 child_entered        child, facts (sealed JSON: born, day; address; area, the catchment id),
-                     source 'register' | 'counter'
+                     source 'register' | 'counter', document: which one the counter saw, or ''
 applied              application, round, child, grade, choices [programme...] best first,
                      together bool (with the siblings who are named in the facts),
                      facts (sealed JSON of policy.rules.Facts: claims, siblings, area),
                      salt_sealed, commitment (32): SHA-256(salt || canonical CBOR of grade,
                      choices, together, facts), by 'guardian' | 'counter', change number from 1
-withdrawn            application, round, child
-document_added       application, document (32 hex), kind, name (sealed), media_type, size bytes,
-                     blob (32): the sealed file's name; the entry names it too
-document_removed     application, document
-claim_decided        application, claim (number), verdict 'confirmed' | 'refused', reason (sealed)
+                     (a withdrawal counts too), undecided [claim number...]: decisions on them
+                     fall, since the claim is another now
+withdrawn            application, round, child, by, change
+document_added       application, child, document (32 hex), kind, name (sealed), media_type, size
+                     bytes, blob (32): the sealed file's name; the entry names it too
+document_removed     application, child, document
+claim_decided        application, child, claim (number), verdict 'confirmed' | 'refused', reason
+                     (sealed)
 
 The lottery (room `lottery`):
 
-secret_committed     round, embassy (key id text), commitment (32), escrow (32): blob with the
-                     secret, sealed so that only custodians together open it, statement bytes:
-                     what the embassy signed
-seed_drawn           round, size, root (32): the closed list's cosigned checkpoint; secrets
-                     [[embassy, secret (32), 'embassy' | 'custodians']...], beacon bytes or b'',
-                     seed (32)
+secret_committed     round, embassy (its statement key's text), commitment (32), escrow bytes: the
+                     deal (kernel.escrow), which custodians together open, statement bytes: the
+                     note that the embassy signed (journal.lottery)
+seed_drawn           round, closed: the position of round_closed, size, root (32): the cosigned
+                     checkpoint that covers it; secrets [[embassy, secret (32), 'embassy' |
+                     'custodians', evidence bytes]...]: the embassy's signed reveal, or canonical
+                     [[share, opened (32), proof (64)]...]; beacon b'', seed (32)
 
 Results (room `results`):
 
+allocation_asked     round: the ministry wants it allocated; the post's job does it
 results_posted       round, part, parts, rows [[child, programme or '', pool or '', choice]...]
-                     (choice from 1, 0: none), places [[programme, child, order]...]
-allocated            round, public (32), audit (32): SHA-256 of the two transcripts, placed, count
+                     (choice from 1 in the order in which they were tried, in which the siblings'
+                     rule may move one up; 0: none; a pool for a private priority is 'open'),
+                     places [[programme, child, order, choice]...]
+allocated            round, public (32), audit (32): SHA-256 of the two transcripts, placed, count,
+                     kept [[programme, seats]...]: reserved seats that stay free for their pool
 offers_opened        round: families see their results
-offer_answered       round, child, answer 'accepted' | 'waiting' | 'declined'
-offer_lapsed         round, children [child...]
-place_offered        round, child, programme, pool, from_programme or '', answer_by_s: a waiting
-                     list moved
+offer_answered       round, child, answer 'accepted' | 'waiting' | 'declined', programme,
+                     left [programme...]: the waiting lists that the answer leaves
+offer_lapsed         round, rows [[child, programme]...], left [[programme, child]...]
+place_offered        round, child, programme, pool, choice, from_programme or '', answer_by_s,
+                     left [programme...], state 'open' | 'waiting' | 'accepted' (who kept a seat
+                     while waiting has said yes before): a waiting list moved
 list_left            round, child, programmes [...]
-late_placed          round, child, programme, pool, order: a late arrival at the end of the lists
+late_placed          round, child, programme, order, choice: a late arrival at the end of the lists
 appealed             round, child, appeal (32 hex), text (sealed)
 appeal_decided       round, child, appeal, verdict 'granted' | 'rejected', reason (sealed),
-                     programme or '': a seat beyond capacity where the decision gives one
+                     programme or '': a seat beyond capacity where the decision gives one, then with
+                     choice, from_programme, answer_by_s, left as in place_offered
+audit_opened         round, reason text: a clerk takes the auditor's transcript
 
 Shapes live for decades: a change makes a new version and an upcaster in `service.py`.
 """
@@ -89,6 +101,7 @@ CLAIM_DECIDED: Final = "claim_decided"
 SECRET_COMMITTED: Final = "secret_committed"  # noqa: S105 - the name of an act
 SEED_DRAWN: Final = "seed_drawn"
 
+ALLOCATION_ASKED: Final = "allocation_asked"
 RESULTS_POSTED: Final = "results_posted"
 ALLOCATED: Final = "allocated"
 OFFERS_OPENED: Final = "offers_opened"
@@ -99,3 +112,4 @@ LIST_LEFT: Final = "list_left"
 LATE_PLACED: Final = "late_placed"
 APPEALED: Final = "appealed"
 APPEAL_DECIDED: Final = "appeal_decided"
+AUDIT_OPENED: Final = "audit_opened"

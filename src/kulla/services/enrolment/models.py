@@ -17,8 +17,9 @@ class Round(models.Model):
     """A round of enrolment: its days, its rules' version, and how far it is.
 
     `parent` is '' for a main round, else the round whose free seats it gives away. `list_root` and
-    `list_count` are set when it closes, `seed` when the lottery is drawn, the two transcripts'
-    SHA-256 when it is allocated; all are NULL before.
+    `list_count` are set when it closes, with `closed_position`, that of the act that closed it (-1
+    before); `seed` when the lottery is drawn, the two transcripts' SHA-256 when it is allocated;
+    they are NULL before.
     """
 
     id: models.CharField[str, str] = models.CharField(max_length=32, primary_key=True)
@@ -34,6 +35,7 @@ class Round(models.Model):
     rules_version: models.BigIntegerField[int, int] = models.BigIntegerField()
     list_root: models.BinaryField[bytes | None, bytes | None] = models.BinaryField(null=True)
     list_count: models.BigIntegerField[int, int] = models.BigIntegerField()
+    closed_position: models.BigIntegerField[int, int] = models.BigIntegerField()
     seed: models.BinaryField[bytes | None, bytes | None] = models.BinaryField(null=True)
     public_transcript: models.BinaryField[bytes | None, bytes | None] = models.BinaryField(
         null=True
@@ -68,6 +70,37 @@ class RuleSet(models.Model):
         db_table = tables.RULES
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["round"], name="enrol_rules_round"),
+        ]
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class Move(models.Model):
+    """A published round's days moved to later: what they were, what they are, and why.
+
+    The id is '<round>-<position>', the position in twelve digits.
+    """
+
+    id: models.CharField[str, str] = models.CharField(max_length=45, primary_key=True)
+    round: models.CharField[str, str] = models.CharField(max_length=32)
+    why: models.TextField[str, str] = models.TextField()
+    was_opens_s: models.BigIntegerField[int, int] = models.BigIntegerField()
+    was_closes_s: models.BigIntegerField[int, int] = models.BigIntegerField()
+    was_results_s: models.BigIntegerField[int, int] = models.BigIntegerField()
+    was_answer_by_s: models.BigIntegerField[int, int] = models.BigIntegerField()
+    opens_s: models.BigIntegerField[int, int] = models.BigIntegerField()
+    closes_s: models.BigIntegerField[int, int] = models.BigIntegerField()
+    results_s: models.BigIntegerField[int, int] = models.BigIntegerField()
+    answer_by_s: models.BigIntegerField[int, int] = models.BigIntegerField()
+    moved_ms: models.BigIntegerField[int, int] = models.BigIntegerField()
+    position: models.BigIntegerField[int, int] = models.BigIntegerField()
+
+    class Meta:
+        managed = False
+        db_table = tables.MOVE
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["round"], name="enrol_move_round"),
         ]
 
     def __str__(self) -> str:
@@ -175,6 +208,32 @@ class Application(models.Model):
         return self.id
 
 
+class Change(models.Model):
+    """What was done to an application, for its history. The id is '<application>-<position>'.
+
+    `what` is an act's name; `detail` a document's kind, a claim's number, or ''.
+    """
+
+    id: models.CharField[str, str] = models.CharField(max_length=80, primary_key=True)
+    application: models.CharField[str, str] = models.CharField(max_length=65)
+    what: models.CharField[str, str] = models.CharField(max_length=20)
+    detail: models.CharField[str, str] = models.CharField(max_length=16)
+    by: models.CharField[str, str] = models.CharField(max_length=10)
+    actor: models.CharField[str, str] = models.CharField(max_length=32)
+    at_ms: models.BigIntegerField[int, int] = models.BigIntegerField()
+    position: models.BigIntegerField[int, int] = models.BigIntegerField()
+
+    class Meta:
+        managed = False
+        db_table = tables.CHANGE
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["application"], name="enrol_change_application"),
+        ]
+
+    def __str__(self) -> str:
+        return self.id
+
+
 class Claim(models.Model):
     """A clerk's decision on one claim of an application. The id is '<application>-<number>'.
 
@@ -228,10 +287,12 @@ class Document(models.Model):
 class Secret(models.Model):
     """What an embassy committed to for a round's lottery. The id is '<round>-<embassy>'.
 
-    `secret` is NULL until the seed is drawn; `told_by` says who opened it, '' before.
+    `embassy` is its statement key's text, `escrow` the deal, `committed` the commitment's position.
+    `secret` and `evidence` (what proves it) are NULL until the seed is drawn; `told_by` says who
+    opened it, '' before.
     """
 
-    id: models.CharField[str, str] = models.CharField(max_length=120, primary_key=True)
+    id: models.CharField[str, str] = models.CharField(max_length=1200, primary_key=True)
     round: models.CharField[str, str] = models.CharField(max_length=32)
     embassy: models.TextField[str, str] = models.TextField()
     commitment: models.BinaryField[bytes, bytes] = models.BinaryField()
@@ -239,6 +300,8 @@ class Secret(models.Model):
     statement: models.BinaryField[bytes, bytes] = models.BinaryField()
     secret: models.BinaryField[bytes | None, bytes | None] = models.BinaryField(null=True)
     told_by: models.CharField[str, str] = models.CharField(max_length=10)
+    evidence: models.BinaryField[bytes | None, bytes | None] = models.BinaryField(null=True)
+    committed: models.BigIntegerField[int, int] = models.BigIntegerField()
     position: models.BigIntegerField[int, int] = models.BigIntegerField()
 
     class Meta:
@@ -250,6 +313,26 @@ class Secret(models.Model):
 
     def __str__(self) -> str:
         return self.id
+
+
+class Draw(models.Model):
+    """A round's lottery, drawn: by which act its list was closed, and the checkpoint over that."""
+
+    round: models.CharField[str, str] = models.CharField(max_length=32, primary_key=True)
+    closed: models.BigIntegerField[int, int] = models.BigIntegerField()
+    size: models.BigIntegerField[int, int] = models.BigIntegerField()
+    root: models.BinaryField[bytes, bytes] = models.BinaryField()
+    seed: models.BinaryField[bytes, bytes] = models.BinaryField()
+    drawn_ms: models.BigIntegerField[int, int] = models.BigIntegerField()
+    position: models.BigIntegerField[int, int] = models.BigIntegerField()
+
+    class Meta:
+        managed = False
+        db_table = tables.DRAW
+        indexes: ClassVar[list[models.Index]] = []
+
+    def __str__(self) -> str:
+        return self.round
 
 
 class Result(models.Model):
@@ -278,6 +361,7 @@ class Result(models.Model):
             models.Index(fields=["round", "programme"], name="enrol_result_programme"),
             models.Index(fields=["child"], name="enrol_result_child"),
             models.Index(fields=["round", "state"], name="enrol_result_state"),
+            models.Index(fields=["state", "answer_by_s"], name="enrol_result_answer"),
         ]
 
     def __str__(self) -> str:
@@ -288,6 +372,7 @@ class Place(models.Model):
     """A child's place in a programme's waiting list. The id is '<round>-<programme>-<child>'.
 
     `order` ranks within the list, smaller first, and says nothing of the child's priorities.
+    `choice` is which of the child's choices the programme is, from 1.
     """
 
     id: models.CharField[str, str] = models.CharField(max_length=98, primary_key=True)
@@ -295,6 +380,7 @@ class Place(models.Model):
     programme: models.CharField[str, str] = models.CharField(max_length=32)
     child: models.CharField[str, str] = models.CharField(max_length=32)
     order: models.BigIntegerField[int, int] = models.BigIntegerField()
+    choice: models.BigIntegerField[int, int] = models.BigIntegerField()
     state: models.CharField[str, str] = models.CharField(max_length=10)
     position: models.BigIntegerField[int, int] = models.BigIntegerField()
 
@@ -332,6 +418,76 @@ class Appeal(models.Model):
             models.Index(fields=["round", "state"], name="enrol_appeal_state"),
             models.Index(fields=["child"], name="enrol_appeal_child"),
         ]
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class Filled(models.Model):
+    """How full a programme is once results are posted. The id is '<round>-<programme>'.
+
+    `held`: seats that children hold, but for those that appeals gave beyond capacity; `kept`: free
+    seats that stay with their pool; `waiting`: children in the list; `last_order`: the list's end.
+    """
+
+    id: models.CharField[str, str] = models.CharField(max_length=65, primary_key=True)
+    round: models.CharField[str, str] = models.CharField(max_length=32)
+    programme: models.CharField[str, str] = models.CharField(max_length=32)
+    held: models.BigIntegerField[int, int] = models.BigIntegerField()
+    kept: models.BigIntegerField[int, int] = models.BigIntegerField()
+    waiting: models.BigIntegerField[int, int] = models.BigIntegerField()
+    last_order: models.BigIntegerField[int, int] = models.BigIntegerField()
+    position: models.BigIntegerField[int, int] = models.BigIntegerField()
+
+    class Meta:
+        managed = False
+        db_table = tables.FILLED
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["round"], name="enrol_filled_round"),
+        ]
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class Run(models.Model):
+    """The allocation of a round: who asked for it and what it came to. The id is the round's."""
+
+    id: models.CharField[str, str] = models.CharField(max_length=32, primary_key=True)
+    asked_ms: models.BigIntegerField[int, int] = models.BigIntegerField()
+    clerk: models.CharField[str, str] = models.CharField(max_length=32)
+    parts: models.BigIntegerField[int, int] = models.BigIntegerField()
+    count: models.BigIntegerField[int, int] = models.BigIntegerField()
+    placed: models.BigIntegerField[int, int] = models.BigIntegerField()
+    allocated_ms: models.BigIntegerField[int, int] = models.BigIntegerField()
+    position: models.BigIntegerField[int, int] = models.BigIntegerField()
+
+    class Meta:
+        managed = False
+        db_table = tables.RUN
+        indexes: ClassVar[list[models.Index]] = []
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class Notice(models.Model):
+    """Something that families are told by letter. The id is '<position>-<child>', for the order.
+
+    `position` is that of the act, in twelve digits in the id; `kind` is the letter's (notices.py).
+    `child` is '' where it concerns all children of the round.
+    """
+
+    id: models.CharField[str, str] = models.CharField(max_length=45, primary_key=True)
+    kind: models.CharField[str, str] = models.CharField(max_length=16)
+    round: models.CharField[str, str] = models.CharField(max_length=32)
+    child: models.CharField[str, str] = models.CharField(max_length=32)
+    position: models.BigIntegerField[int, int] = models.BigIntegerField()
+
+    class Meta:
+        managed = False
+        db_table = tables.NOTICE
+        indexes: ClassVar[list[models.Index]] = []
 
     def __str__(self) -> str:
         return self.id

@@ -14,14 +14,15 @@ class Message(models.Model):
     """A letter to a person: that it went out, or why it never will. Not what it said.
 
     `kind` is 'booked', 'reminder', 'moved', 'cancelled' or 'to-call' (the clinic closed its time
-    and looks for another); `about` is the id of the appointment, `state` 'sent' or 'failed',
+    and looks for another), and `about` is the id of the appointment; or a kind of enrolment's that
+    begins with 'school-', and `about` is '<round>-<child>'. `state` is 'sent' or 'failed',
     `sent_ms` when that was recorded.
     """
 
     id: models.CharField[str, str] = models.CharField(max_length=32, primary_key=True)
     subject: models.CharField[str, str] = models.CharField(max_length=32)
     kind: models.CharField[str, str] = models.CharField(max_length=16)
-    about: models.CharField[str, str] = models.CharField(max_length=64)
+    about: models.CharField[str, str] = models.CharField(max_length=65)
     channel: models.CharField[str, str] = models.CharField(max_length=8)
     state: models.CharField[str, str] = models.CharField(max_length=8)
     why: models.CharField[str, str] = models.CharField(max_length=40)

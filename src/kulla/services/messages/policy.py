@@ -18,10 +18,14 @@ from kulla.kernel.rows import Row
 from kulla.kernel.service import POST, Actor, Asked, Decision, NewAct, Refusal
 from kulla.services.messages import acts
 
-KINDS: Final = ("booked", "reminder", "moved", "cancelled", "to-call")
+KINDS: Final = (
+    *("booked", "reminder", "moved", "cancelled", "to-call"),
+    *("school-applied", "school-withdrawn", "school-moved", "school-result", "school-place"),
+    *("school-answer", "school-lapsed", "school-appeal"),
+)
 CHANNELS: Final = ("mail", "phone")
 _ID: Final = re.compile(r"[0-9a-f]{32}")
-_ABOUT: Final = re.compile(r"[0-9A-Za-z-]{1,64}")
+_ABOUT: Final = re.compile(r"[0-9A-Za-z-]{1,65}")
 _WHY: Final = re.compile(r"[a-z0-9.-]{1,40}")
 _FIELDS: Final = ("message", "subject", "kind", "about", "channel")
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from django.utils.translation import gettext as _
 
-_SMS_MAX: Final = 300
+SMS_MAX: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +40,24 @@ def compose(kind: str, occasion: Occasion, site: str) -> tuple[str, str]:
     lines += ["", _("You see it, move it or cancel it here (sign in first):"), occasion.page]
     if occasion.receipt:
         lines += ["", _("Your receipt, a proof that you can keep:"), occasion.receipt]
-    lines += ["", "-- ", site, _("This letter was sent by a machine; nobody reads answers to it.")]
-    lines.append(_("We never ask for codes or passwords by mail or telephone."))
-    return subject, "\n".join(lines) + "\n"
+    return subject, "\n".join([*lines, *footer(site)]) + "\n"
+
+
+def footer(site: str) -> list[str]:
+    """The lines that every letter ends with."""
+    return [
+        "",
+        "-- ",
+        site,
+        _("This letter was sent by a machine; nobody reads answers to it."),
+        _("We never ask for codes or passwords by mail or telephone."),
+    ]
 
 
 def compose_short(kind: str, occasion: Occasion) -> str:
     """The same for a telephone: one text of at most 300 characters."""
     _subject, body = _KINDS[kind](occasion)
-    return " ".join(line for line in body if line)[:_SMS_MAX]
+    return " ".join(line for line in body if line)[:SMS_MAX]
 
 
 def _place(occasion: Occasion) -> str:

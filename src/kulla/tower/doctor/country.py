@@ -54,6 +54,14 @@ def processes(patient: Patient) -> Iterator[Finding]:
         yield warning("post", why, "See what is said of mail.")
     else:
         yield fine("post", f"it runs; {waiting} letters wait.")
+    lottery = state.get("lotteries", {}).get("trouble", "")
+    if lottery:
+        yield warning(
+            "lottery",
+            f"a round waits for an embassy: {lottery}",
+            "Reach it; once the list is closed, custodians can open its secret: "
+            "kulla enrolment draw.",
+        )
 
 
 def watermark(patient: Patient) -> Iterator[Finding]:

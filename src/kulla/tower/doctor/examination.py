@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from kulla.kernel.edges import Clock
 from kulla.kernel.errors import KullaError
 from kulla.tower.doctor import country as at_home
-from kulla.tower.doctor import embassies, site
+from kulla.tower.doctor import embassies, rounds, site
 from kulla.tower.doctor.findings import LOOPBACK, Finding, Patient, broken, fine, warning
 from kulla.tower.home import Home
 
@@ -274,5 +274,6 @@ CHECKS: Final[tuple[tuple[str, Check], ...]] = (
     ("embassies", embassies.embassies),
     ("watermark", at_home.watermark),
     ("staff", at_home.staff),
+    ("enrolment", rounds.rounds),
     ("kit", at_home.kit),
 )

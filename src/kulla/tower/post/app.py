@@ -1,4 +1,4 @@
-"""The post as a process: sends sign-in codes and the letters that follow from acts.
+"""The post as a process: sends sign-in codes and letters that follow from acts, moves lists.
 
 One a home: a second one on the same folder does not start, so no letter is sent by two at once.
 """
@@ -28,6 +28,8 @@ STATE: Final = "post.json"
 STATE_EVERY_S: Final = 5.0
 CODES_EVERY_S: Final = 0.25
 MESSAGES_EVERY_S: Final = 0.5
+LISTS_EVERY_S: Final = 1.0
+LOTTERIES_EVERY_S: Final = 2.0
 
 log = structlog.get_logger()
 
@@ -37,7 +39,7 @@ class PostRuns(KullaError):
 
 
 class Round(Protocol):
-    """One of the two kinds of post (CodePost, MessagePost)."""
+    """One of the things that the post does (CodePost, MessagePost, ListKeeper, LotteryKeeper)."""
 
     trouble: str
 
@@ -66,6 +68,10 @@ class PostProcess:
     def stop(self, *_: object) -> None:
         """End `run` soon; fit for a signal handler."""
         self._stopped.set()
+
+    def pause(self, seconds: float) -> None:
+        """Wait so long, or until `stop`."""
+        self._stopped.wait(seconds)
 
     def run(self, rounds: dict[str, tuple[Round, float]], *, mail: bool) -> None:
         """Take turns until `stop`. Raises what a round raised: a restart recovers."""
@@ -114,9 +120,13 @@ def serve(home: Home, ready: Callable[[str], None]) -> None:
     lock = _lock(run_folder / LOCK)
     _set_up_words(home)
     from kulla.tower.edge import HomeEdge
+    from kulla.tower.enrolment.lists import ListKeeper
+    from kulla.tower.lottery.keeping import LotteryKeeper
+    from kulla.tower.post.appointments_letters import AppointmentLetters
     from kulla.tower.post.codes import CodePost
-    from kulla.tower.post.due_letters import DueLetters
+    from kulla.tower.post.enrolment_letters import EnrolmentLetters
     from kulla.tower.post.messages import MessagePost
+    from kulla.tower.post.registers import PostRegisters
 
     clock, entropy = SystemClock(), SystemEntropy()
     settings = home.settings()
@@ -126,8 +136,10 @@ def serve(home: Home, ready: Callable[[str], None]) -> None:
         log.warning("mail is not set up: no letter leaves this home", remedy="docs/OPERATE.md")
     secret_key = home.django_key.read_text("ascii").strip()
     codes = CodePost(home.sessions, secret_key, for_codes, clock, entropy, demo=settings.demo)
+    registers = PostRegisters(home.registers)
     messages = MessagePost(
-        DueLetters(home.registers),
+        registers,
+        (AppointmentLetters(registers), EnrolmentLetters(registers)),
         HomeEdge(home, asker="post"),
         for_messages,
         settings.public_url,
@@ -139,8 +151,17 @@ def serve(home: Home, ready: Callable[[str], None]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     look_for_garbage_seldom()
     ready("posting")
+    lists = ListKeeper(
+        home.folder, home.registers, HomeEdge(home, asker="lists"), clock, process.pause
+    )
+    lotteries = LotteryKeeper(home, HomeEdge(home, asker="lotteries").witnessing, clock)
     process.run(
-        {"codes": (codes, CODES_EVERY_S), "messages": (messages, MESSAGES_EVERY_S)},
+        {
+            "codes": (codes, CODES_EVERY_S),
+            "messages": (messages, MESSAGES_EVERY_S),
+            "lists": (lists, LISTS_EVERY_S),
+            "lotteries": (lotteries, LOTTERIES_EVERY_S),
+        },
         mail="mail" in for_codes,
     )
     os.close(lock)

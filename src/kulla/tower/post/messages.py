@@ -11,12 +11,12 @@ A letter may wait for hours: before each attempt it is read anew what it says an
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from itertools import chain, islice, zip_longest
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import structlog
 from django.utils import translation
@@ -27,16 +27,14 @@ from kulla.kernel.errors import KullaError
 from kulla.kernel.letters import Carrier, CarrierDown, Never, NotNow, Outgoing
 from kulla.kernel.service import POST, Command
 from kulla.kernel.tower import Answer, TowerEdge
-from kulla.portal import words
 from kulla.services.messages import acts
-from kulla.services.messages.words import Occasion, compose, compose_short
-from kulla.tower.post.due_letters import NO_LONGER, DueLetters, Intent, Recipient
 from kulla.tower.post.pauses import pause_s
+from kulla.tower.post.registers import PostRegisters
+from kulla.tower.post.sources import NO_LONGER, Intent, LetterSource, Recipient, Texts
 
 LONGEST_PAUSE_S: Final = 900.0
 WAITING_MAX: Final = 2000
 A_TURN: Final = 50
-LOOK_AGAIN_S: Final = 300.0
 NOTE_EVERY_S: Final = 600.0
 RECORD_WAIT_S: Final = 15.0
 WITNESS_WAIT_S: Final = 1.0
@@ -52,6 +50,7 @@ class _Waiting:
     recorded, and is not tried again.
     """
 
+    source: LetterSource
     intent: Intent
     recipient: Recipient
     tries: int = 0
@@ -64,12 +63,14 @@ class _Waiting:
 class MessagePost:
     """The post of acts' letters. One thread, and one such post a home.
 
-    `site` is the portal's address (https://sherbime.example.al), which links begin with.
+    `sources` say which letters there are, each for its service. `site` is the portal's address
+    (https://sherbime.example.al), which links begin with.
     """
 
     def __init__(
         self,
-        due: DueLetters,
+        registers: PostRegisters,
+        sources: Sequence[LetterSource],
         tower: TowerEdge,
         carriers: Mapping[str, Carrier],
         site: str,
@@ -78,7 +79,8 @@ class MessagePost:
         *,
         after_carry: Callable[[], None] = lambda: None,
     ) -> None:
-        self._due = due
+        self._registers = registers
+        self._sources = tuple(sources)
         self._tower = tower
         self._carriers = carriers
         self._site = site.rstrip("/")
@@ -86,8 +88,7 @@ class MessagePost:
         self._entropy = entropy
         self._after_carry = after_carry
         self._waiting: dict[str, _Waiting] = {}
-        self._noted = self._bookings = self._notices = due.looked_up_to()
-        self._reminded_s = -LOOK_AGAIN_S
+        self._noted = registers.looked_up_to()
         self._noted_s = clock.monotonic_s()
         self._carrier_due_s: dict[str, float] = {}
         self._carrier_failures: dict[str, int] = {}
@@ -97,7 +98,7 @@ class MessagePost:
     def close(self) -> None:
         """Wait for records that are on their way; let go of file and carriers."""
         self._recorders.shutdown(wait=True)
-        self._due.close()
+        self._registers.close()
         for carrier in self._carriers.values():
             carrier.close()
 
@@ -114,8 +115,7 @@ class MessagePost:
         witnessing = self._tower.witnessing()
         if not (witnessing.quorum and self._carriers):
             return 0
-        if len(self._waiting) < WAITING_MAX:
-            self._look(witnessing.watermark)
+        self._look(witnessing.watermark)
         gone = self._carry_some()
         self._record()
         if not gone:
@@ -125,51 +125,47 @@ class MessagePost:
         return gone
 
     def _look(self, below: int) -> None:
-        """Take up letters of acts that were not looked at yet, and reminders now and then."""
-        if self._bookings < below:
-            intents, self._bookings = self._due.bookings(self._bookings, below)
-            self._take_up(intents, below)
-        if self._notices < below:
-            intents, self._notices = self._due.notices(self._notices, below)
-            self._take_up(intents, below)
-        now_s = self._clock.monotonic_s()
-        if now_s - self._reminded_s >= LOOK_AGAIN_S:
-            self._reminded_s = now_s
-            reminders = self._due.reminders(self._clock.now_ms(), below)
-            if not self._take_up(reminders, below):
-                self._reminded_s = now_s - LOOK_AGAIN_S
+        """Take up letters of each source that has not too many waiting already."""
+        waiting = Counter(id(letter.source) for letter in self._waiting.values())
+        for source in self._sources:
+            if waiting[id(source)] < WAITING_MAX:
+                now_ms, now_s = self._clock.now_ms(), self._clock.monotonic_s()
+                for intent in source.look(now_ms, now_s, below):
+                    self._take_up(source, intent, now_ms, below)
 
-    def _take_up(self, intents: Iterable[Intent], below: int) -> bool:
-        """Keep the letters that are wanted; False where there were too many to keep them all."""
-        now_ms = self._clock.now_ms()
-        for intent in intents:
-            if intent.until_ms <= now_ms:
-                continue
-            if intent.position < 0 and len(self._waiting) >= WAITING_MAX:
-                return False
-            for recipient in self._recipients(intent, now_ms, below):
-                message = intent.message(recipient.subject)
-                if message not in self._waiting and not self._due.recorded(message):
-                    self._waiting[message] = _Waiting(intent, recipient)
-        return True
+    def _take_up(self, source: LetterSource, intent: Intent, now_ms: int, below: int) -> None:
+        """Keep the letter for everybody who is to have it and does not yet."""
+        now = source.again(intent, below)
+        if now is not None and now.until_ms <= now_ms:
+            return
+        # What rests on an act that is not witnessed yet waits for it: `_still_due` asks again.
+        for recipient in self._recipients(source, intent, now_ms, below):
+            message = intent.message(recipient.subject)
+            if message not in self._waiting and not self._registers.recorded(message):
+                self._waiting[message] = _Waiting(source, now or intent, recipient)
 
-    def _recipients(self, intent: Intent, now_ms: int, below: int) -> Iterator[Recipient]:
+    def _recipients(
+        self, source: LetterSource, intent: Intent, now_ms: int, below: int
+    ) -> Iterator[Recipient]:
         """Who is to have the letter and can be reached."""
-        for recipient in self._due.recipients(intent.citizen, now_ms, below):
-            wanted = intent.kind != "reminder" or recipient.reminders
+        for recipient in source.recipients(intent, now_ms, below):
+            wanted = recipient.reminders or not intent.reminder
             if wanted and any(kind in self._carriers for kind, _ in recipient.addresses):
                 yield recipient
 
     def _carry_some(self) -> int:
-        """Try at most A_TURN letters that are due; the longest due first."""
+        """Try at most A_TURN letters that are due: of each source one in turn, longest due first.
+
+        So half a million results that came out today keep nobody from being told of a booking.
+        """
         now_s = self._clock.monotonic_s()
-        due = [
-            (letter.due_s, message)
-            for message, letter in self._waiting.items()
-            if not letter.channel and not letter.why and letter.due_s <= now_s
-        ]
+        due: dict[int, list[tuple[float, str]]] = {}
+        for message, letter in self._waiting.items():
+            if not letter.channel and not letter.why and letter.due_s <= now_s:
+                due.setdefault(id(letter.source), []).append((letter.due_s, message))
+        in_turn = chain.from_iterable(zip_longest(*(sorted(each) for each in due.values())))
         gone = 0
-        for _, message in sorted(due)[:A_TURN]:
+        for _, message in islice((one for one in in_turn if one is not None), A_TURN):
             gone += self._carry(message, self._waiting[message])
         return gone
 
@@ -187,7 +183,7 @@ class MessagePost:
                 letter.due_s = self._carrier_due_s[channel]
                 return False
             try:
-                carrier.carry(self._addressed(message, letter, channel, sealed, texts[channel]))
+                carrier.carry(self._addressed(message, letter, channel, sealed, texts))
             except Never as error:
                 codes.append(error.code)
                 continue
@@ -212,12 +208,13 @@ class MessagePost:
         if not witnessing.quorum:
             return False
         below = witnessing.watermark
-        intent = self._due.again(letter.intent, below)
+        intent = letter.source.again(letter.intent, below)
         if intent is None:
             letter.due_s = self._clock.monotonic_s() + WITNESS_WAIT_S
             return False
         subject = letter.recipient.subject
-        people = () if intent.until_ms == NO_LONGER else self._recipients(intent, now_ms, below)
+        over = intent.until_ms == NO_LONGER
+        people = () if over else self._recipients(letter.source, intent, now_ms, below)
         recipient = next((person for person in people if person.subject == subject), None)
         if recipient is None:
             del self._waiting[message]
@@ -243,15 +240,11 @@ class MessagePost:
         code = error.code if isinstance(error, NotNow) else type(error).__name__
         log.info("letter put off", kind=letter.intent.kind, why=code, tries=letter.tries)
 
-    def _texts(self, message: str, letter: _Waiting) -> dict[str, tuple[str, str]] | None:
-        """Subject and body by channel, in the person's language; None where they can't be made."""
-        intent, recipient = letter.intent, letter.recipient
-        clinic = self._due.clinic(intent.practitioner)
+    def _texts(self, message: str, letter: _Waiting) -> Texts | None:
+        """The letter's words in the person's language; None where they can't be made."""
         try:
-            with translation.override(recipient.language):
-                occasion = self._occasion(intent, *clinic, ward=recipient.ward)
-                short = compose_short(intent.kind, occasion)
-                return {"mail": compose(intent.kind, occasion, self._site), "phone": ("", short)}
+            with translation.override(letter.recipient.language):
+                return letter.source.texts(letter.intent, letter.recipient, self._site)
         except Exception as error:
             # Whatever is wrong with this one, say a time zone that nobody knows, will be wrong
             # after every restart: it must not keep all others from going.
@@ -259,27 +252,20 @@ class MessagePost:
             log.critical(
                 "a letter can't be composed and will not go",
                 message=message,
-                kind=intent.kind,
-                zone=intent.zone,
+                kind=letter.intent.kind,
+                about=letter.intent.about,
                 error=type(error).__name__,
             )
             return None
 
     def _addressed(
-        self, message: str, letter: _Waiting, channel: str, sealed: bytes, text: tuple[str, str]
+        self, message: str, letter: _Waiting, channel: str, sealed: bytes, texts: Texts
     ) -> Outgoing:
         """The letter with its address, which the keeper opens for it alone."""
         recipient, reason = letter.recipient, f"letter: {letter.intent.kind}"
         address = self._tower.open(recipient.subject, {channel: sealed}, reason)[channel]
+        text = (texts.subject, texts.body) if channel == "mail" else ("", texts.short)
         return Outgoing(message, address, *text, recipient.language, self._clock.now_ms())
-
-    def _occasion(self, intent: Intent, clinic: str, address: str, *, ward: bool) -> Occasion:
-        starts = datetime.fromtimestamp(intent.starts_s, UTC).astimezone(ZoneInfo(intent.zone))
-        receipt = ""
-        if intent.receipt >= 0 and not ward:
-            receipt = f"{self._site}/receipts/{intent.receipt}"
-        page = f"{self._site}/appointments/{intent.about}"
-        return Occasion(words.moment(starts), clinic, address, page, receipt, ward)
 
     def _record(self) -> None:
         """Have it recorded what went and what never will; look at what was answered."""
@@ -307,7 +293,7 @@ class MessagePost:
             return
         self._noted_s = now_s
         open_now = [w.intent.position for w in self._waiting.values() if w.intent.position >= 0]
-        up_to = min([self._bookings, self._notices, watermark, *open_now])
+        up_to = min([watermark, *(source.looked() for source in self._sources), *open_now])
         if up_to - self._noted < 2:
             return
         name = hashlib.sha256(f"looked {up_to}".encode()).digest()[:16]

@@ -88,6 +88,14 @@ class StandbyEdge:
         """See TowerEdge."""
         self._refuse()
 
+    def keep_file(self, subject: str, content: bytes, once: bytes) -> bytes:  # noqa: ARG002
+        """See TowerEdge."""
+        self._refuse()
+
+    def read_file(self, subject: str, name: bytes, reason: str) -> bytes:  # noqa: ARG002
+        """See TowerEdge."""
+        self._refuse()
+
     def receipt(self, position: int, subject: str) -> bytes:  # noqa: ARG002
         """See TowerEdge."""
         self._refuse()

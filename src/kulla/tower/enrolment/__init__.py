@@ -1,0 +1,1 @@
+"""Allocates rounds of enrolment and moves their waiting lists, from registers and keeper."""

@@ -1,0 +1,1 @@
+"""Lotteries of school enrolment: embassies' secrets asked for, told, opened, and checked."""
