@@ -108,7 +108,7 @@ ALLOCATE: dict[str, Any] = {
     "seats": 1035133,
     "proposals": 1900000,
     "sibling_pairs": 64130,
-    "matching": {"applicants": 20000, "seconds": 31.0, "kulla_seconds": 0.02, "ratio": 1550.0},
+    "matching": {"applicants": 20000, "cpu_s": 31.0, "kulla_cpu_s": 0.02, "ratio": 1550.0},
     **MACHINE,
 }
 
