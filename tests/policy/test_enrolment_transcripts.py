@@ -20,13 +20,17 @@ from fakes.enrolment_markets import (
     seed_of,
 )
 from kulla.kernel.errors import KullaError
-from kulla.services.enrolment.policy import lottery
+from kulla.services.enrolment.policy import draw, lottery
 from kulla.services.enrolment.policy.allocate import Placement, allocate, older_schools
 from kulla.services.enrolment.policy.check import check_child, check_transcript
 from kulla.services.enrolment.policy.cutoffs import LEAST_TOLD, Reached, cutoffs, told
 from kulla.services.enrolment.policy.market import Applicant, Programme, market
 from kulla.services.enrolment.policy.rules import OPEN_POOL, Claim, Pool, Rules
-from kulla.services.enrolment.policy.transcript import audit_transcript, public_transcript
+from kulla.services.enrolment.policy.transcript import (
+    audit_transcript,
+    list_root,
+    public_transcript,
+)
 from kulla.services.enrolment.policy.transcript_in import PublicTranscript, read_transcript
 
 MADE = random_market(5, 200)
@@ -320,3 +324,17 @@ def test_without_these_rules_somebody_is_told_of():
         done = allocate(market(ONLY_PRIVATE, programmes, rows), seed_of(1))
         worlds[view_of(cutoffs(done))].append(world)
     assert any(all(one[at] == NEED for one in some) for some in worlds.values() for at in range(3))
+
+
+def test_the_lotterys_own_seed_is_found_again_in_both_transcripts():
+    root = list_root([one.commitment for one in MADE.applicants])
+    secrets = [("vienna", b"\x01" * 32), ("rome", b"\x02" * 32)]
+    seed = draw.seed_of("r1", len(MADE.applicants), root, secrets)
+    done = allocate(MADE, seed)
+    told_secrets = {"secrets": [[name, "00", one.hex(), "embassy"] for name, one in secrets]}
+    whole = public_transcript(done, round_id="r1", salts=SALTS, parts=told_secrets)
+    inputs = audit_transcript(done, round_id="r1", parts=told_secrets)
+    for data in (whole, inputs):
+        assert findings(json.loads(data), derive=draw.seed_of)["seed"] is True
+        other = {**json.loads(data), "round": "r2"}
+        assert findings(other, derive=draw.seed_of)["seed"] is False

@@ -21,11 +21,12 @@ from fakes.enrolment_markets import (
     random_market,
     seed_of,
 )
-from kulla.services.enrolment.policy.allocate import Allocation, allocate
-from kulla.services.enrolment.policy.check import check_transcript
+from kulla.services.enrolment.policy.allocate import Allocation, allocate, older_schools
+from kulla.services.enrolment.policy.check import check_child, check_transcript
 from kulla.services.enrolment.policy.market import Programme, market
 from kulla.services.enrolment.policy.rules import OPEN_POOL, Claim, Pool, Priority, Rules
 from kulla.services.enrolment.policy.transcript import audit_transcript, public_transcript
+from kulla.services.enrolment.policy.transcript_in import PublicTranscript, read_transcript
 
 seeds = st.integers(0, 2**32)
 MULTIPLE = replace(RULES, tie_break="multiple")
@@ -173,3 +174,18 @@ def test_nobody_applies_and_nobody_offers():
     )
     public = json.loads(public_transcript(empty, round_id="r", salts={}))
     assert public["results"] == []
+
+
+@given(seed=seeds)
+def test_with_a_number_for_each_programme_families_find_no_contradiction_either(seed):
+    made = random_market(seed, 150, rules=MULTIPLE)
+    done = allocate(made, seed_of(seed))
+    salts = {one.applicant: one.commitment for one in made.applicants}
+    found = read_transcript(public_transcript(done, round_id="r", salts=salts))
+    assert isinstance(found, PublicTranscript)
+    kin = older_schools(made, done.placements)
+    for one in made.applicants:
+        schools = kin.get(one.applicant, frozenset())
+        place = done.placements[one.applicant]
+        checks = check_child(found, one, salts[one.applicant], place, schools)
+        assert False not in {each.ok for each in checks}

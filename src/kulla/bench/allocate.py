@@ -26,7 +26,7 @@ from typing import Any, Final
 import numpy as np
 
 from kulla.bench.errors import BenchFailed
-from kulla.bench.families import SIBLING_CLASS, made_up, read_supply
+from kulla.bench.families import SIBLING_CLASS, Supply, made_up, read_supply
 from kulla.kernel.edges import SystemClock
 from kulla.services.enrolment.policy.arrays import Arrays, single_lots
 from kulla.services.enrolment.policy.deferred import contest, settle
@@ -77,7 +77,7 @@ def measure_allocate(plan: AllocatePlan, say: Callable[[str], None]) -> dict[str
     _in_process("allocate-once", str(plan.folder))
     found: dict[str, Any] = json.loads((plan.folder / _RESULT).read_text())
     say("comparing with the library matching")
-    peer = _peer(plan, market, read.seats, say)
+    peer = _peer(plan, market, read, say)
     return {
         "applicants": plan.applicants,
         **found,
@@ -105,7 +105,7 @@ def _in_process(*words: str) -> None:
 
 
 def allocate_once(folder: Path) -> None:
-    """Read the market, allocate it several times, and write down the median and the peak memory."""
+    """Read the market and allocate it several times; write down the quickest run, peak memory."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     clock = SystemClock()
     begin = clock.monotonic_s()
@@ -116,10 +116,12 @@ def allocate_once(folder: Path) -> None:
     runs = [_timed(read, commitments, clock) for _ in range(_REPEATS)]
     arrays, solved = _whole(read, commitments)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    middle = sorted(runs, key=lambda one: one["seconds"])[len(runs) // 2]
+    # What others' work on the machine adds is not ours: the quickest run says what it costs.
+    in_order = sorted(runs, key=lambda one: one["seconds"])
     found = {
-        **middle,
-        "slowest_s": max(one["seconds"] for one in runs),
+        **in_order[0],
+        "median_s": in_order[len(runs) // 2]["seconds"],
+        "slowest_s": in_order[-1]["seconds"],
         "peak_memory_mib": round(peak, 1),
         "reading_s": round(reading_s, 3),
         "proposals": len(arrays.slot),
@@ -218,7 +220,7 @@ def _envy(arrays: Arrays, solved: Solved, held: Any) -> int:
 
 
 def _peer(
-    plan: AllocatePlan, market: dict[str, Any], seats: Any, say: Callable[[str], None]
+    plan: AllocatePlan, market: dict[str, Any], supply: Supply, say: Callable[[str], None]
 ) -> dict[str, Any]:
     """The library on growing markets until one takes more than half of its limit, or fails."""
     try:
@@ -228,21 +230,23 @@ def _peer(
     best: dict[str, Any] = {}
     for size in _SIZES:
         children = min(size, plan.applicants)
-        wishes, ranked, capacities = _dictionaries(market, seats, children)
+        wishes, ranked, capacities = _dictionaries(market, supply, children)
         run = _peer_once(wishes, ranked, capacities, plan.peer_limit_s)
         if run is None:
             say(f"matching does not do {children:,} in {plan.peer_limit_s:g} s")
             break
-        seconds, theirs = run
-        ours_s, ours = min(_ours(wishes, ranked, capacities) for _ in range(_REPEATS))
+        seconds, cpu_s, theirs = run
+        runs = [_ours(wishes, ranked, capacities) for _ in range(_REPEATS)]
+        ours_s, ours = sorted(runs, key=lambda one: one[0])[_REPEATS // 2]
         if ours != theirs:
             raise BenchFailed(f"matching allocates {children:,} children in another way.")
         best = {
             "version": getattr(matching, "__version__", "?"),
             "applicants": children,
             "seconds": round(seconds, 3),
-            "kulla_seconds": round(ours_s, 5),
-            "ratio": round(seconds / ours_s, 1),
+            "cpu_s": round(cpu_s, 3),
+            "kulla_cpu_s": round(ours_s, 5),
+            "ratio": round(cpu_s / ours_s, 1),
             "same_outcome": True,
         }
         say(f"matching: {children:,} children in {seconds:.1f} s, {best['ratio']} times ours")
@@ -254,19 +258,22 @@ def _peer(
 Dictionaries = tuple[dict[int, list[int]], dict[int, list[int]], dict[int, int]]
 
 
-def _dictionaries(market: dict[str, Any], seats: Any, count: int) -> Dictionaries:
-    """A market for the first `count` children, as the library wants it; seats cut in proportion."""
-    offsets, programme = market["offsets"].tolist(), market["programme"].tolist()
-    wishes = {child: programme[offsets[child] : offsets[child + 1]] for child in range(count)}
-    rank = market["rank"].tolist()
-    heads = market["commitments"][:, :8].tolist()
-    rows: dict[int, list[tuple[int, list[int], int]]] = {}
-    for child, chosen in wishes.items():
-        for at, one in enumerate(chosen, offsets[child]):
-            rows.setdefault(one, []).append((rank[at], heads[child], child))
-    ranked = {one: [row[2] for row in sorted(found)] for one, found in rows.items()}
-    share = count / len(heads)
-    return wishes, ranked, {one: max(1, int(seats[one] * share)) for one in ranked}
+def _dictionaries(market: dict[str, Any], supply: Supply, count: int) -> Dictionaries:
+    """A market for `count` children of one end of the country, as the library wants it."""
+    programme, offsets = market["programme"], market["offsets"]
+    places = np.arange(len(supply.grade)) - supply.first[supply.grade]
+    along = places / np.diff(supply.first)[supply.grade]
+    furthest = np.maximum.reduceat(along[programme], offsets[:-1])
+    chosen = np.argsort(furthest, kind="stable")[:count].tolist()
+    ends = [(int(offsets[child]), int(offsets[child + 1])) for child in chosen]
+    wishes = {at: programme[low:high].tolist() for at, (low, high) in enumerate(ends)}
+    rows: dict[int, list[tuple[int, bytes, int]]] = {}
+    for at, (low, high) in enumerate(ends):
+        drawn = market["commitments"][chosen[at]].tobytes()
+        for name, rank in zip(wishes[at], market["rank"][low:high].tolist(), strict=True):
+            rows.setdefault(name, []).append((rank, drawn, at))
+    ranked = {name: [row[2] for row in sorted(found)] for name, found in rows.items()}
+    return wishes, ranked, {name: max(1, int(supply.seats[name])) for name in ranked}
 
 
 def _peer_once(
@@ -274,7 +281,7 @@ def _peer_once(
     ranked: dict[int, list[int]],
     capacities: dict[int, int],
     limit_s: float,
-) -> tuple[float, dict[int, int]] | None:
+) -> tuple[float, float, dict[int, int]] | None:
     """Set-up and solution by the library, in a process of its own with a limit of time."""
     given = json.dumps([list(map(list, one.items())) for one in (wishes, ranked, capacities)])
     command = [sys.executable, "-m", "kulla", "bench", "matching-once"]
@@ -286,12 +293,12 @@ def _peer_once(
         return None
     if done.returncode:
         return None
-    seconds, placed = json.loads(done.stdout)
-    return seconds, dict(placed)
+    seconds, cpu_s, placed = json.loads(done.stdout)
+    return seconds, cpu_s, dict(placed)
 
 
 def matched_by_peer(given: str) -> str:
-    """What `matching` makes of a market: [seconds, [[child, programme]...]] as JSON."""
+    """What `matching` makes of a market: [seconds, core's seconds, [[child, programme]...]]."""
     import threading
 
     from matching.games import HospitalResident  # type: ignore[import-untyped]
@@ -301,12 +308,12 @@ def matched_by_peer(given: str) -> str:
 
     def work() -> None:
         clock = SystemClock()
-        begin = clock.monotonic_s()
+        begin, cpu_before = clock.monotonic_s(), _cpu_s()
         game = HospitalResident.create_from_dictionaries(wishes, ranked, capacities)
         solved = game.solve(optimal="resident")
-        seconds = clock.monotonic_s() - begin
+        seconds, cpu_s = clock.monotonic_s() - begin, _cpu_s() - cpu_before
         placed = [[child.name, one.name] for one, children in solved.items() for child in children]
-        told.append(json.dumps([seconds, placed]))
+        told.append(json.dumps([seconds, cpu_s, placed]))
 
     # It copies its players by recursion, so it needs a deep stack.
     warnings.simplefilter("ignore")
@@ -321,9 +328,8 @@ def matched_by_peer(given: str) -> str:
 def _ours(
     wishes: dict[int, list[int]], ranked: dict[int, list[int]], capacities: dict[int, int]
 ) -> tuple[float, dict[int, int]]:
-    """The same by ours, from the same dictionaries to the same kind of answer."""
-    clock = SystemClock()
-    begin = clock.monotonic_s()
+    """The same by ours, from the same dictionaries to the same kind of answer; core's seconds."""
+    begin = _cpu_s()
     names = list(ranked)
     slot_of = {name: at for at, name in enumerate(names)}
     lengths = np.fromiter(map(len, wishes.values()), dtype=np.int64, count=len(wishes))
@@ -344,4 +350,4 @@ def _ours(
         child: names[at]
         for child, at in zip(some.tolist(), slot[ended[some]].tolist(), strict=True)
     }
-    return clock.monotonic_s() - begin, placed
+    return _cpu_s() - begin, placed

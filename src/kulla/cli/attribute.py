@@ -51,7 +51,7 @@ def attribute() -> None:
         raise KullaError(
             "the attribution desk computes with numpy, which is not installed.",
             place="kulla attribute",
-            remedy="Type make setup-run, or install Kulla with its extra `attribution`.",
+            remedy="Type make setup-run.",
         ) from error
 
 

@@ -166,9 +166,10 @@ def check_command(transcript: Path, as_json: bool) -> None:
     Example: kulla enrolment check audit.json --json
     """
     from kulla.services.enrolment.policy.check import check_transcript
+    from kulla.services.enrolment.policy.draw import seed_of
 
     try:
-        findings = check_transcript(transcript.read_bytes())
+        findings = check_transcript(transcript.read_bytes(), seed_of)
     except KullaError as error:
         place = f"{transcript}: {error.place}"
         raise Unreadable(error.message, place=place, remedy=error.remedy) from error

@@ -42,7 +42,7 @@ from kulla.embassy.pinned import (
     read_pinned,
     version_of,
 )
-from kulla.embassy.quota import SAVE_EVERY_S, Limits, Quota, Usage
+from kulla.embassy.quota import SAVE_EVERY_S, Limits, Quota, Usage, read_usage
 from kulla.embassy.replies import BYTES, JSON, TEXT, Reply, refusal
 from kulla.embassy.signed import SignedCheckpoint
 from kulla.embassy.tickets import Tickets
@@ -134,7 +134,7 @@ class Mirror:
         self._evidence = EvidenceShelf(stores.desk)
         self.urn = Urn(identity, stores.desk, self._desk_lock, clock, stores.entropy)
         self.policy, self._policy_data = read_pinned(stores.desk)
-        self._usage_saved = _read_usage(stores.desk)
+        self._usage_saved = read_usage(stores.desk)
         self._usage_saved_s = clock.monotonic_s()
         usage = Usage.parse(self._usage_saved) if self._usage_saved else Usage()
         self.quota = Quota(self.limits, usage, stores.free_bytes)
@@ -492,10 +492,3 @@ class Mirror:
             "forks_refused": forks,
             "unproven_refused": unproven,
         }
-
-
-def _read_usage(desk: TileStore) -> bytes | None:
-    try:
-        return desk.get("usage")
-    except TileMissing:
-        return None

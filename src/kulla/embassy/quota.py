@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from kulla.embassy.errors import QuotaFull
+from kulla.journal.errors import TileMissing
+from kulla.journal.store import TileStore
 from kulla.kernel.canonical import NotCanonical, decode, encode
 
 _DAY_MS: Final = 86_400_000
@@ -120,3 +122,11 @@ def _full(setting: str, *, today: bool) -> QuotaFull:
         place=f"limits, {setting}",
         remedy="Nothing it holds is lost; other embassies go on.",
     )
+
+
+def read_usage(desk: TileStore) -> bytes | None:
+    """What was counted before, as an embassy's desk keeps it; None for a new one."""
+    try:
+        return desk.get("usage")
+    except TileMissing:
+        return None

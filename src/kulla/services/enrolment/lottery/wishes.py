@@ -5,17 +5,17 @@ Raises Malformed (caught in `policy`) and nothing else, whatever a client sends.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
-
-from kulla.kernel.lottery import ROUND
 
 EMBASSIES_MAX: Final = 64
 KEY_CHARS_MAX: Final = 1100
 BYTES_MAX: Final = 16_384
 COUNT_END: Final = 1 << 63
 TOLD_BY: Final = ("embassy", "custodians")
+_ROUND: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _HASH_BYTES: Final = 32
 
 
@@ -105,7 +105,7 @@ def _only(data: Mapping[str, Any], fields: tuple[str, ...]) -> None:
 
 def _round(data: Mapping[str, Any]) -> str:
     value = data.get("round")
-    if not isinstance(value, str) or not ROUND.fullmatch(value):
+    if not isinstance(value, str) or not _ROUND.fullmatch(value):
         raise Malformed("round")
     return value
 
