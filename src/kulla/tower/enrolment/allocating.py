@@ -194,12 +194,14 @@ class Allocator:
             folder.write(made.public, made.audit, self._sealed(key, made))
 
     def _sealed(self, key: str, made: _Made) -> Iterator[tuple[str, bytes]]:
-        for child, text in made.told.items():
+        for one in made.taken:
+            child = one.applicant.applicant
+            text = _told(one, made.allocation, made.reasons[child])
             once = hashlib.sha256(f"{key} {child}".encode()).digest()[:16]
             try:
                 yield child, self._tower.seal(child, {REASONS_FIELD: text}, once)[REASONS_FIELD]
             except KullaError:
-                if child in made.countable:
+                if one.fault != "sealed":
                     raise
 
     def _post(
@@ -228,13 +230,13 @@ class Allocator:
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """What was computed: the allocation, transcripts, and by child the text of its reasons."""
+    """What was computed: the allocation, transcripts, and by child its reasons."""
 
     allocation: Allocation
     public: bytes
     audit: bytes
-    told: dict[str, str]
-    countable: frozenset[str]
+    reasons: Mapping[str, tuple[Reason, ...]]
+    taken: tuple[Taken, ...]
 
 
 def _compute(key: str, stated: Stated, opened: list[tuple[Taken, bytes]]) -> _Made:
@@ -251,16 +253,12 @@ def _compute(key: str, stated: Stated, opened: list[tuple[Taken, bytes]]) -> _Ma
         one.applicant.applicant: salt or hashlib.sha256(one.applicant.commitment).digest()
         for one, salt in opened
     }
-    told = {
-        one.applicant.applicant: _told(one, allocation, why[one.applicant.applicant])
-        for one, _ in opened
-    }
     return _Made(
         allocation,
         public_transcript(allocation, round_id=key, salts=salts, parts=stated.lottery),
         audit_transcript(allocation, round_id=key, parts=stated.lottery),
-        told,
-        frozenset(one.applicant.applicant for one, _ in opened if one.fault != "sealed"),
+        why,
+        tuple(one for one, _ in opened),
     )
 
 

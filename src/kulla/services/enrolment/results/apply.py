@@ -114,6 +114,8 @@ def offers_opened(rows: RowsByKey, act: Act) -> None:
     """Families see their results. Raises UnfitAct where the round is not allocated."""
     row = round_in(rows, act, tables.ALLOCATED)
     rows.put(tables.ROUND, row | {"state": tables.OFFERED, "position": act.position})
+    opened = {"opened_position": act.position, "position": act.position}
+    rows.put(tables.RUN, _run(rows, act.data["round"]) | opened)
 
 
 def audit_opened(rows: RowsByKey, act: Act) -> None:
@@ -331,5 +333,6 @@ def _run(rows: RowsByKey, key: str) -> Row:
         "count": 0,
         "placed": 0,
         "allocated_ms": 0,
+        "opened_position": -1,
         "position": 0,
     }

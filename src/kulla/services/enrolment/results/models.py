@@ -40,7 +40,10 @@ class Filled(models.Model):
 
 
 class Run(models.Model):
-    """The allocation of a round: who asked for it and what it came to. The id is the round's."""
+    """The allocation of a round: who asked for it and what it came to. The id is the round's.
+
+    `opened_position` is that of the act by which families see their results, -1 before it.
+    """
 
     id: models.CharField[str, str] = models.CharField(max_length=32, primary_key=True)
     asked_ms: models.BigIntegerField[int, int] = models.BigIntegerField()
@@ -49,6 +52,7 @@ class Run(models.Model):
     count: models.BigIntegerField[int, int] = models.BigIntegerField()
     placed: models.BigIntegerField[int, int] = models.BigIntegerField()
     allocated_ms: models.BigIntegerField[int, int] = models.BigIntegerField()
+    opened_position: models.BigIntegerField[int, int] = models.BigIntegerField()
     position: models.BigIntegerField[int, int] = models.BigIntegerField()
 
     class Meta:
