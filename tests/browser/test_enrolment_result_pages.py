@@ -140,5 +140,5 @@ def test_the_ministry_allocates_and_opens_by_keyboard_alone(
     assert page.get_by_text("2 of 3 children placed").is_visible()
     _press(page, "Open the results to families", "**/sign/**")
     _press(page, page.locator("button[name=demo]").inner_text(), f"**{MINISTRY}")
-    assert page.get_by_text("waiting for your answer").is_visible()
+    assert page.get_by_text("waiting for the family's answer").is_visible()
     assert not complaints(page, "opened")

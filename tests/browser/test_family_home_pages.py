@@ -63,7 +63,15 @@ def _walk(page: Any, site: Site) -> list[str]:
     page.locator("form[action='/mine/stored'] button").click()
     page.locator(".panel.good").wait_for()
     assert page.get_by_text("Rruga e Shkollës 7").is_visible()
-    return found + complaints(page, "what is stored of a child, opened")
+    found += complaints(page, "what is stored of a child, opened")
+    page.goto(site.address)
+    page.locator("form[action='/acting'] button").first.click()
+    for number in range(2):
+        page.goto(f"{site.address}/acts")
+        page.locator("main a[href^='/receipts/']").nth(number).click()
+        page.locator(".qr, h1").first.wait_for()
+        found += complaints(page, f"receipt {number} of a child's acts")
+    return found
 
 
 @pytest.mark.parametrize("language", ["sq", "en"])

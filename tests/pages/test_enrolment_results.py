@@ -182,7 +182,7 @@ def test_the_ministry_asks_opens_and_sees_numbers(outcome, request):
     page = clerk.get(MINISTRY)
     assert "2 of 3 children placed" in words_of(page)
     opened = clerk.sign(clerk.send(page, f"{MINISTRY}/step", {"step": "open"}))
-    assert "waiting for your answer 2" in words_of(opened)
+    assert "waiting for the family's answer 2" in words_of(opened)
 
 
 def test_class_lists_open_names_and_log_it(opened, request, country):

@@ -136,9 +136,16 @@ def test_acts_on_a_child_are_listed_with_receipts_also_those_of_a_counter(countr
         "A child&#x27;s age and address were entered for school enrolment",
     ]
     assert application.endswith(child)
-    for position in re.findall(r"/receipts/(\d+)", page)[:4]:
-        assert ana.get(f"/receipts/{position}").status_code == 200
+    shown = {}
+    for name, position in zip(names, re.findall(r"/receipts/(\d+)", page)[:4], strict=False):
+        receipt = ana.get(f"/receipts/{position}")
+        assert receipt.status_code == 200
+        shown[name] = words_of(receipt)
         assert besim.get(f"/receipts/{position}").status_code == 404
+    applied = shown["An application for school was filed or changed"]
+    assert "The list, best first naim-1 , sami-1" in applied
+    assert "nothing that you wrote: that is sealed" in applied
+    assert "Answer accepted" in shown["An offer of a place at a school was answered"]
 
 
 def test_a_part_of_all_results_is_nobodys_receipt(country, school, child):

@@ -16,7 +16,7 @@ from kulla.services.enrolment.models import Appeal, Application, Place, Result, 
 from kulla.services.enrolment.results import reading
 from kulla.services.enrolment.results.desk import begin, show
 from kulla.services.enrolment.results.known import HOLDING
-from kulla.services.enrolment.results.words import RESULT_STATES, reason_text
+from kulla.services.enrolment.results.words import DESK_STATES, reason_text
 from kulla.services.pages import PageRequest, open_to, read_command_id, signed_in
 
 A_PAGE: Final = 50
@@ -109,7 +109,7 @@ def _context(request: PageRequest, row: Round, found: Appeal) -> dict[str, Any]:
         "appeal": found,
         "opened": opened,
         "name": names.get(found.child, ""),
-        "state": RESULT_STATES[result.state] if result else "",
+        "state": DESK_STATES[result.state] if result else "",
         "held": places.get(result.programme) if result and result.state in HOLDING else None,
         "choices": [places[one] for one in choices if one in places],
         "why": [

@@ -13,7 +13,7 @@ from typing import Any
 
 from kulla.services.enrolment.applications.commitment import commitment_of, facts_of
 from kulla.services.enrolment.models import Application, Round
-from kulla.services.enrolment.policy.lottery import number, shown
+from kulla.services.enrolment.policy.lottery import number_at, shown
 from kulla.services.enrolment.policy.transcript import result_hash
 from kulla.services.enrolment.results import reading
 from kulla.services.enrolment.results.inputs import FACTS, SALT
@@ -66,7 +66,7 @@ def check_own(
         "together": json.dumps(together),
         "facts": opened[FACTS],
         "commitment": commitment.hex(),
-        "number": shown(number(bytes(row.seed), commitment)),
+        "number": _numbers(row, commitment, choices),
         "result": json.dumps([programme, choice]),
         "digest": digest.hex(),
     }
@@ -77,3 +77,14 @@ def check_own(
         resulted=reading.stands_in(path, digest),
         values=values,
     )
+
+
+def _numbers(row: Round, commitment: bytes, choices: list[str]) -> str:
+    """The child's lottery number; where each programme draws by itself, one for each choice."""
+    rules = reading.rules_of(row)
+    assert row.seed is not None
+    seed = bytes(row.seed)
+    found = {one: shown(number_at(rules, seed, commitment, one)) for one in choices}
+    if rules.tie_break == "single":
+        return next(iter(found.values()), "")
+    return json.dumps(found)

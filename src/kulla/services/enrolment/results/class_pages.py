@@ -21,7 +21,7 @@ from kulla.services.enrolment.models import Child, Filled, Place, Programme, Res
 from kulla.services.enrolment.results import reading
 from kulla.services.enrolment.results.desk import begin, overview_of, show
 from kulla.services.enrolment.results.known import HOLDING
-from kulla.services.enrolment.results.words import RESULT_STATES
+from kulla.services.enrolment.results.words import DESK_STATES
 from kulla.services.pages import NAMES_MAX, PageRequest, open_to, read_command_id
 
 A_PAGE: Final = 60
@@ -46,7 +46,7 @@ def class_list(request: PageRequest, round_id: str, programme: str) -> HttpRespo
         "filled": Filled.objects.filter(id=f"{row.id}-{programme}").first(),
         "page": page,
         "children": [
-            (names.get(one.child, ""), RESULT_STATES[one.state], one) for one in page.object_list
+            (names.get(one.child, ""), DESK_STATES[one.state], one) for one in page.object_list
         ],
         "waiting": [(names.get(one.child, ""), one) for one in waiting],
     }

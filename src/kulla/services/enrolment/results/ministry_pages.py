@@ -20,7 +20,7 @@ from kulla.services.enrolment.results import kept, reading, wishes
 from kulla.services.enrolment.results.desk import begin, overview_of, show
 from kulla.services.enrolment.results.known import HOLDING
 from kulla.services.enrolment.results.public_pages import sent
-from kulla.services.enrolment.results.words import RESULT_STATES, moment
+from kulla.services.enrolment.results.words import DESK_STATES, moment
 from kulla.services.pages import PageRequest, Text, open_to, read_command_id
 
 A_PAGE: Final = 50
@@ -148,9 +148,7 @@ def _numbers(row: Round) -> dict[str, Any]:
     held = Filled.objects.filter(round=row.id).aggregate(Sum("held"), Sum("kept"))
     waiting = Place.objects.filter(round=row.id, state=tables.IN_LIST)
     return {
-        "states": [
-            (text, states[name]) for name, text in RESULT_STATES.items() if states.get(name)
-        ],
+        "states": [(text, states[name]) for name, text in DESK_STATES.items() if states.get(name)],
         "choices": list(choices),
         "held": held["held__sum"] or 0,
         "kept": held["kept__sum"] or 0,

@@ -30,8 +30,7 @@ ACTS: Final[Mapping[str, ActType]] = {
     acts.ALLOCATION_ASKED: ActType(apply.allocation_asked),
     acts.RESULTS_POSTED: ActType(apply.results_posted),
     acts.ALLOCATED: ActType(apply.allocated),
-    # Its subject is no person: the key is the transcripts' own.
-    acts.TRANSCRIPT_KEPT: ActType(apply.transcript_kept, noted=False),
+    acts.TRANSCRIPT_KEPT: ActType(apply.transcript_kept),
     acts.OFFERS_OPENED: ActType(apply.offers_opened),
     acts.AUDIT_OPENED: ActType(apply.audit_opened),
     acts.OFFER_ANSWERED: ActType(apply.offer_answered),

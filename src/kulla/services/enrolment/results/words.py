@@ -26,6 +26,12 @@ RESULT_STATES: Final[Mapping[str, Text]] = {
     tables.LAPSED: _("not answered in time"),
 }
 
+DESK_STATES: Final[Mapping[str, Text]] = {
+    **RESULT_STATES,
+    tables.OPEN: _("waiting for the family's answer"),
+}
+"""The same for staff, who answer nothing themselves."""
+
 _REFUSALS: Final[Mapping[str, Text]] = {
     "round-unknown": _("There is no such round."),
     "round-state": _("The round is not at the point where this can be done."),
