@@ -100,13 +100,15 @@ def watch_scan(paths: tuple[Path, ...], **options: Any) -> None:
 def _scanned(
     paths: tuple[Path, ...], rules: RuleSet, sinks: list[Sink], options: dict[str, Any]
 ) -> Account:
+    from kulla.watch.engine import Engine
     from kulla.watch.scan import Scan
     from kulla.watch.sources.reading import read_all
     from kulla.watch.store import Store
 
     threads = options.get("threads") or len(os.sched_getaffinity(0))
     with Store(threads=threads) as store:
-        scan = Scan(store, rules, sinks, SystemClock(), _progress(options.get("quiet", True)))
+        engine = Engine(store, rules.rules)
+        scan = Scan(engine, rules, sinks, SystemClock(), _progress(options.get("quiet", True)))
         scan.account.own_only = _own_only(rules)
         readers = _readers(options.get("mappings"))
         return scan.run(read_all(paths, readers, standard_input=sys.stdin.buffer))
