@@ -81,7 +81,7 @@ def watch_scan(paths: tuple[Path, ...], **options: Any) -> None:
     """Ask all rules of all logs under PATHS: files, folders, archives, - for standard input.
 
     What a log is, its content says. A record that can't be read is counted and listed, and the
-    rest goes on. Exit code 0; 3 with --fail-on; 1 where the scan itself could not go on.
+    rest goes on. Exit code 0; 3 with --fail-on; 1 where nothing could be read.
 
     Example: kulla watch scan /var/log evidence.zip --rules sigma/ --html report.html
     """
@@ -93,6 +93,12 @@ def watch_scan(paths: tuple[Path, ...], **options: Any) -> None:
         account = _scanned(paths, rules, sinks, options)
     for line in lines(account):
         click.echo(line)
+    if not account.events and account.rejected:
+        raise KullaError(
+            "nothing could be read.",
+            place=account.rejects[0].file,
+            remedy="The lines above say why; --json lists all of it.",
+        )
     if options["fail_on"] and _reaches(account, options["fail_on"]):
         sys.exit(3)
 
