@@ -119,6 +119,27 @@ def test_what_stands_before_a_damage_is_read_and_the_rest_goes_on(packer, tmp_pa
     assert len(rejects) <= 2  # the damage, and the line that it cut
 
 
+def test_a_zip_that_is_a_file_and_one_in_another(tmp_path):
+    inside = zipped(one=log_lines.AUTH, two=log_lines.KULLA)
+    write(tmp_path, outer=zipped(inside=inside, three=log_lines.ACCESS))
+    items = list(read_all([tmp_path / "outer"], READERS))
+    assert {item.file.removeprefix(str(tmp_path)) for item in items} == {
+        "/outer!/inside!/one",
+        "/outer!/inside!/two",
+        "/outer!/three",
+    }
+
+
+def test_a_zip_with_a_password_is_rejected_by_name(tmp_path):
+    packed = bytearray(zipped(secret=log_lines.KULLA, plain=log_lines.KULLA))
+    for signature, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        packed[packed.index(signature) + at] |= 1  # says: this member is encrypted
+    write(tmp_path, z=bytes(packed))
+    events, rejects = events_of(read_all([tmp_path / "z"], READERS))
+    assert len(events) == 1
+    assert [reject.file.rpartition("/")[2] for reject in rejects] == ["secret"]
+
+
 def test_a_damaged_member_costs_that_member_alone(tmp_path):
     noise = b"".join(log_lines.KULLA for _ in range(50))
     packed = bytearray(zipped(first=noise, second=log_lines.AUTH))

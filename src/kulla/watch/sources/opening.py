@@ -164,8 +164,15 @@ def _unpacked(
         return
     if head.startswith((_GZIP, _XZ, _ZSTD, _BZIP2, *_ZIP)) and depth >= NESTED_MAX:
         yield reject(name, 0, f"archives in archives, more than {NESTED_MAX} deep")
+    elif head.startswith(_ZIP) and depth == 0 and inner.seekable():
+        inner.seek(0)
+        yield from _members(name, inner, modified_us, depth)
     elif head.startswith(_ZIP):
-        yield from _members(name, stream, modified_us, depth)
+        with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as kept:
+            shutil.copyfileobj(stream, kept)
+            if stream.damage:
+                yield reject(name, 0, stream.damage)
+            yield from _members(name, _as_binary(kept), modified_us, depth)
     elif (plain := _plain(head, stream)) is not None:
         if isinstance(plain, str):
             yield reject(name, 0, plain)
@@ -215,29 +222,24 @@ class _Zstd:
 
 
 def _members(
-    name: str, stream: Stream, modified_us: int | None, depth: int
+    name: str, file: BinaryIO, modified_us: int | None, depth: int
 ) -> Iterator[Opened | Reject]:
-    """Each file in a zip.
+    """Each file in a zip, which must be one that can be sought in: its end says what is in it.
 
-    It is put into a temporary file first, since a zip says at its end what is in it, and standard
-    input or a zip in a zip can't be sought in.
+    So a zip on standard input or in another archive was put into a temporary file before.
     """
-    with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as kept:
-        shutil.copyfileobj(stream, kept)
-        if stream.damage:
-            yield reject(name, 0, stream.damage)
+    try:
+        archive = zipfile.ZipFile(file)
+    except _BROKEN as error:
+        yield reject(name, 0, f"damaged zip: {error}")
+        return
+    for info in archive.infolist():
+        if info.is_dir():
+            continue
+        member = f"{name}!/{info.filename}"
         try:
-            archive = zipfile.ZipFile(_as_binary(kept))
-        except _BROKEN as error:
-            yield reject(name, 0, f"damaged zip: {error}")
-            return
-        for info in archive.infolist():
-            if info.is_dir():
-                continue
-            member = f"{name}!/{info.filename}"
-            try:
-                inner = archive.open(info)
-            except (*_BROKEN, RuntimeError, NotImplementedError) as error:
-                yield reject(member, 0, f"can't be unpacked: {error}")
-                continue
-            yield from _unpacked(member, _as_binary(inner), modified_us, depth + 1)
+            inner = archive.open(info)
+        except (*_BROKEN, RuntimeError, NotImplementedError) as error:
+            yield reject(member, 0, f"can't be unpacked: {error}")
+            continue
+        yield from _unpacked(member, _as_binary(inner), modified_us, depth + 1)
