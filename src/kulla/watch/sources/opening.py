@@ -28,6 +28,8 @@ STANDARD_INPUT: Final = "-"
 NESTED_MAX: Final = 4
 _GZIP, _XZ, _ZSTD, _BZIP2 = b"\x1f\x8b", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", b"BZh"
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
+_FULL_PIECE: Final = 4_096
+"""A shorter piece means that a pipe has no more just now."""
 _SPOOL_BYTES: Final = 64 << 20
 _BROKEN = (OSError, EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, ValueError)
 
@@ -70,12 +72,12 @@ class _Guarded(io.RawIOBase):
         return True
 
     def look(self, size: int) -> bytes:
-        """The first bytes: at least a line, and all that comes in one piece up to `size`."""
-        while len(self.head) < size and b"\n" not in self.head:
+        """The first bytes, `size` of them; of a pipe whatever is there, but at least a line."""
+        while len(self.head) < size:
             piece = self._some(size - len(self.head))
-            if not piece:
-                break
             self.head += piece
+            if not piece or (len(piece) < _FULL_PIECE and b"\n" in self.head):
+                break
         return self.head
 
     def readinto(self, buffer: Any) -> int:
