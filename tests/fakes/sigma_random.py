@@ -157,12 +157,12 @@ def _encoded(draw: st.DrawFn, field: str) -> tuple[str, Any]:
 
 
 def _maps(*, plain: bool) -> st.SearchStrategy[dict[str, Any]]:
-    return st.lists(_items(plain=plain), min_size=1, max_size=3).map(dict)
+    return st.lists(_items(plain=plain), min_size=1, max_size=2).map(dict)
 
 
 def _searches(*, plain: bool) -> st.SearchStrategy[Any]:
     one = _maps(plain=plain)
-    shapes = [one, one, st.lists(one, min_size=1, max_size=2)]
+    shapes = [one, one, st.lists(one, min_size=1, max_size=3)]
     if not plain:
         keyword = patterns().filter(lambda text: text.strip("*") != "")
         shapes.append(st.lists(keyword, min_size=1, max_size=2))

@@ -44,8 +44,9 @@ class Following:
         """Raises OSError where the file can't be opened.
 
         wait: waits for so many seconds (0 where more is there already), then True to read on or
-        False to end the stream; keep the place in it. at: where to begin; None for the start. A place in another file, or behind this one's end, means that
-        the log was begun anew since, and reading begins at the start.
+        False to end the stream; keep the place in it. at: where to begin; None for the start. A
+        place in another file, or behind this one's end, means that the log was begun anew since,
+        and reading begins at the start.
         """
         self._path = path
         self._wait = wait
