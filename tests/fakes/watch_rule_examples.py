@@ -42,7 +42,8 @@ def later(events: Events, second: int) -> Events:
 
 WRONG = {"event": "code wrong", "source": "s1", "about": "a1"}
 MOVED = {"event": "session moved", "session": "x", "source": "s2", "before": "s1"}
-OPENED = {"event": "opened", "asker": "portal", "reason": "clerk 07: the list of a day"}
+OPENED = {"event": "opened", "reason": "clerk 07: a day", "staff": "07", "staff_role": "clerk"}
+OWN = {"event": "opened", "reason": "name on one's own pages"}
 HELD = {"event": "time held", "subject": "p1"}
 
 KULLA = {
@@ -89,16 +90,16 @@ KULLA = {
     ),
     "kulla_time_held": Example([[HELD | {"slot": "t"}]], [[OPENED]]),
     "kulla_bulk_openings": Example(
-        [many(50, 10, OPENED, subject="p")],
+        [many(50, 10, OPENED, subject="p"), many(50, 10, OPENED, subject="p", reason="r")],
         [
             many(49, 10, OPENED, subject="p"),
             many(60, 1, OPENED | {"subject": "p"}),
-            many(60, 1, OPENED | {"reason": "name on one's own pages"}, subject="p"),
+            many(60, 1, OPENED, subject="p", staff="c"),
+            many(60, 1, OWN, subject="p"),
         ],
     ),
     "kulla_opened_for_staff": Example(
-        [[OPENED], [OPENED | {"reason": "custodian 1: an erasure"}]],
-        [[OPENED | {"reason": "name on one's own pages"}], [OPENED | {"event": "alarm"}]],
+        [[OPENED], [OPENED | {"staff_role": "custodian"}]], [[OWN], [OPENED | {"event": "alarm"}]]
     ),
     "kulla_canary_opened": Example(
         [[OPENED | {"subject": "canary-1"}]], [[OPENED | {"subject": "p1"}]]

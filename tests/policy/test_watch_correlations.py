@@ -7,9 +7,6 @@ import pytest
 from fakes.correlation_cases import ALL
 from fakes.watch_run import run
 
-HEAD = "title: c\nname: c\ncorrelation:\n  type: {kind}\n  rules: [a]\n  timespan: 1m\n"
-RULE = "---\ntitle: a\nname: a\nlogsource: {product: test}\ndetection: {s: {x: 1}, condition: s}\n"
-
 
 def said(ran):
     """What is reported, as the cases write it."""
@@ -29,13 +26,6 @@ def said(ran):
         if not rule.quiet:
             found += [(rule.name, (), row, row, (row,)) for row in rows]
     return sorted(found)
-
-
-def times_as_rows(expected, events):
-    """A plain rule's own detection is written by its event; the watch's by its row."""
-    plain = {(one[0], one[4]) for one in expected if one[1] == () and len(one[4]) == 1}
-    del plain
-    return sorted(expected)
 
 
 @pytest.mark.parametrize("case", ALL, ids=lambda case: case.name)

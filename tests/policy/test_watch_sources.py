@@ -235,6 +235,14 @@ def test_kullas_own_log():
     assert [reject.number for reject in rejects] == [2]
 
 
+def test_who_of_the_staff_had_data_opened_is_a_field():
+    raw = log_lines.KULLA.replace(b'"desk"', b'"clerk 5ec1f: the list of a day"')
+    ((_, _, event),), _ = events_of(kulla_log.read(stream(raw), "x"))
+    assert (event["staff"], event["staff_role"]) == ("5ec1f", "clerk")
+    ((_, _, event),), _ = events_of(kulla_log.read(stream(log_lines.KULLA), "x"))
+    assert "staff" not in event
+
+
 def test_kullas_lines_in_the_journal_are_kullas_events():
     line = json.dumps(
         {"__REALTIME_TIMESTAMP": "1", "_PID": "7", "MESSAGE": log_lines.KULLA.decode().strip()}

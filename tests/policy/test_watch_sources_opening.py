@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import io
+import json
 import lzma
 import os
 import zipfile
@@ -17,6 +18,7 @@ from fakes.log_lines import events_of, write
 from kulla.watch.sources import lines
 from kulla.watch.sources.batch import EVENTS_MAX, Batch
 from kulla.watch.sources.mapping import own_mappings
+from kulla.watch.sources.opening import Stream
 from kulla.watch.sources.reading import read_all
 from kulla.watch.sources.recognise import Readers, recognise
 
@@ -117,6 +119,46 @@ def test_what_stands_before_a_damage_is_read_and_the_rest_goes_on(packer, tmp_pa
     assert 100 < len(events) < 2_001
     assert any(reject.file.endswith("a") and "damaged" in reject.reason for reject in rejects)
     assert len(rejects) <= 2  # the damage, and the line that it cut
+
+
+def test_a_large_first_record_over_many_lines_is_known(tmp_path):
+    record = {"Records": [json.loads(log_lines.CLOUDTRAIL)["Records"][0] | {"x": ["y" * 90] * 300}]}
+    write(tmp_path, ct=json.dumps(record, indent=1).encode())
+    events, rejects = events_of(read_all([tmp_path], READERS))
+    assert not rejects
+    assert [source[2] for source, _, _ in events] == ["cloudtrail"]
+
+
+def test_a_pipe_is_known_by_what_is_there():
+    reader, writer = os.pipe()
+    os.write(writer, log_lines.KULLA)
+    with os.fdopen(reader, "rb") as inner:
+        stream = Stream(inner)
+        assert recognise(stream.source.look(65_536), MAPPINGS) == "kulla"
+        os.write(writer, log_lines.KULLA)
+        os.close(writer)
+        assert stream.read() == log_lines.KULLA * 2
+
+
+def test_a_zip_that_is_a_file_and_one_in_another(tmp_path):
+    inside = zipped(one=log_lines.AUTH, two=log_lines.KULLA)
+    write(tmp_path, outer=zipped(inside=inside, three=log_lines.ACCESS))
+    items = list(read_all([tmp_path / "outer"], READERS))
+    assert {item.file.removeprefix(str(tmp_path)) for item in items} == {
+        "/outer!/inside!/one",
+        "/outer!/inside!/two",
+        "/outer!/three",
+    }
+
+
+def test_a_zip_with_a_password_is_rejected_by_name(tmp_path):
+    packed = bytearray(zipped(secret=log_lines.KULLA, plain=log_lines.KULLA))
+    for signature, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        packed[packed.index(signature) + at] |= 1  # says: this member is encrypted
+    write(tmp_path, z=bytes(packed))
+    events, rejects = events_of(read_all([tmp_path / "z"], READERS))
+    assert len(events) == 1
+    assert [reject.file.rpartition("/")[2] for reject in rejects] == ["secret"]
 
 
 def test_a_damaged_member_costs_that_member_alone(tmp_path):

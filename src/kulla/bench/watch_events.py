@@ -89,18 +89,6 @@ _SERVICES: Final = [
     "DPS",
     "iphlpsvc",
 ]
-_PARENTS: Final = (
-    (r"C:\Windows\System32\services.exe", r"C:\WINDOWS\system32\services.exe"),
-    (r"C:\Windows\explorer.exe", r"C:\WINDOWS\Explorer.EXE"),
-    (
-        r"C:\Windows\System32\svchost.exe",
-        r"C:\WINDOWS\system32\svchost.exe -k netsvcs -p -s Schedule",
-    ),
-    (
-        r"C:\Windows\System32\svchost.exe",
-        r"C:\WINDOWS\system32\svchost.exe -k DcomLaunch -p -s PlugPlay",
-    ),
-)
 _WINDOWS: Final = "Microsoft® Windows® Operating System"
 _SYSTEM32: Final = "C:\\WINDOWS\\system32\\"
 _SYSMON: Final = {
@@ -131,13 +119,15 @@ class _Maker:
     def __init__(self, random: Random) -> None:
         self.random = random
         self._hashes: dict[str, str] = {}
-        # What an office's machines run: the path, what is typed after it ({} is filled in).
+        # What an office's machines run: path, what is typed after it, and what started it.
         text = files("kulla.bench").joinpath("watch_programs.json").read_text("utf-8")
         self._programs: list[dict[str, Any]] = json.loads(text)
+        self._weights = [float(one["weight"]) for one in self._programs]
         self._at_us = START_US
 
-    def _filled(self, text: str) -> str:
-        """The text with each {name} filled in, anew at each place."""
+    def _filled(self, text: str, user: str = "") -> str:
+        """The text with each {name} filled in, anew at each place but for the user."""
+        text = text.replace("{user}", user)
         while "{" in text:
             before, _, rest = text.partition("{")
             name, _, after = rest.lstrip("{").partition("}")
@@ -158,8 +148,8 @@ class _Maker:
             return "\\".join((first, *self.random.choices(_WORDS, k=self.random.randrange(1, 4))))
         return f"({self._guid()})"
 
-    def _typed(self, program: dict[str, Any]) -> str:
-        return self._filled(self.random.choice(program["arguments"]))
+    def _typed(self, program: dict[str, Any], user: str) -> str:
+        return self._filled(self.random.choice(program["arguments"]), user)
 
     def _guid(self) -> str:
         text = f"{self.random.getrandbits(128):032X}"
@@ -177,14 +167,9 @@ class _Maker:
     def event_data(self) -> dict[str, Any]:
         """The part of a process creation that Sysmon fills."""
         random = self.random
-        program = random.choice(self._programs)
-        image, company = self._filled(program["image"]), program["company"]
+        program = random.choices(self._programs, self._weights)[0]
         user = self._value("user")
-        parent, parent_line = random.choice(_PARENTS)
-        if random.random() < 0.5:
-            other = random.choice(self._programs)
-            parent = self._filled(other["image"])
-            parent_line = f'"{parent}" {self._typed(other)}'
+        image, company = self._filled(program["image"], user), program["company"]
         build = f"{random.randrange(17763, 26200)}.{random.randrange(1, 6000)}"
         ours = "Microsoft" in company
         return {
@@ -198,7 +183,7 @@ class _Maker:
             "Product": _WINDOWS if ours else program["description"],
             "Company": company,
             "OriginalFileName": program["original"],
-            "CommandLine": f'"{image}" {self._typed(program)}'.rstrip(),
+            "CommandLine": f'"{image}" {self._typed(program, user)}'.rstrip(),
             "CurrentDirectory": random.choice((_SYSTEM32, self._filled("{folder}\\"))),
             "User": f"EXAMPLE\\{user}",
             "LogonGuid": self._guid(),
@@ -208,8 +193,8 @@ class _Maker:
             "Hashes": self._hashes_of(image),
             "ParentProcessGuid": self._guid(),
             "ParentProcessId": random.randrange(4, 60_000, 4),
-            "ParentImage": parent,
-            "ParentCommandLine": parent_line,
+            "ParentImage": self._filled(program["parent"], user),
+            "ParentCommandLine": self._filled(program["parent_line"], user),
             "ParentUser": f"EXAMPLE\\{user}",
         }
 

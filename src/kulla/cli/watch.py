@@ -81,7 +81,7 @@ def watch_scan(paths: tuple[Path, ...], **options: Any) -> None:
     """Ask all rules of all logs under PATHS: files, folders, archives, - for standard input.
 
     What a log is, its content says. A record that can't be read is counted and listed, and the
-    rest goes on. Exit code 0; 3 with --fail-on; 1 where the scan itself could not go on.
+    rest goes on. Exit code 0; 3 with --fail-on; 1 where nothing could be read.
 
     Example: kulla watch scan /var/log evidence.zip --rules sigma/ --html report.html
     """
@@ -93,6 +93,12 @@ def watch_scan(paths: tuple[Path, ...], **options: Any) -> None:
         account = _scanned(paths, rules, sinks, options)
     for line in lines(account):
         click.echo(line)
+    if not account.events and account.rejected:
+        raise KullaError(
+            "nothing could be read.",
+            place=account.rejects[0].file,
+            remedy="The lines above say why; --json lists all of it.",
+        )
     if options["fail_on"] and _reaches(account, options["fail_on"]):
         sys.exit(3)
 
@@ -100,13 +106,15 @@ def watch_scan(paths: tuple[Path, ...], **options: Any) -> None:
 def _scanned(
     paths: tuple[Path, ...], rules: RuleSet, sinks: list[Sink], options: dict[str, Any]
 ) -> Account:
+    from kulla.watch.engine import Engine
     from kulla.watch.scan import Scan
     from kulla.watch.sources.reading import read_all
     from kulla.watch.store import Store
 
     threads = options.get("threads") or len(os.sched_getaffinity(0))
     with Store(threads=threads) as store:
-        scan = Scan(store, rules, sinks, SystemClock(), _progress(options.get("quiet", True)))
+        engine = Engine(store, rules.rules)
+        scan = Scan(engine, rules, sinks, SystemClock(), _progress(options.get("quiet", True)))
         scan.account.own_only = _own_only(rules)
         readers = _readers(options.get("mappings"))
         return scan.run(read_all(paths, readers, standard_input=sys.stdin.buffer))

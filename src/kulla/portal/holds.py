@@ -13,6 +13,7 @@ import structlog
 from django.db import connections
 
 from kulla.kernel.edges import Clock
+from kulla.portal.marks import mark
 from kulla.services.pages import Hold
 
 HOLD_S: Final = 600
@@ -47,7 +48,8 @@ class SlotHolds:
             self._write(slot, subject, now_s)
             held = self._held(slot, now_s)  # another worker may have been quicker
             if held is not None and held[0] == subject:
-                _log.info("time held", subject=subject, slot=slot)
+                # A mark: how many different ones is the question, not whose doctor.
+                _log.info("time held", subject=subject, slot=mark("slot", slot.encode()))
         if held is None or held[0] != subject:
             return None
         return Hold(slot, held[1])

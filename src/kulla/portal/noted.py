@@ -7,21 +7,18 @@ address gives the same mark, and nobody can turn a mark back without the home's 
 
 from __future__ import annotations
 
-import hmac
-from functools import lru_cache
 from typing import Final
 
 import structlog
-from django.conf import settings
 from django.http import HttpRequest
 
 from kulla.portal.doors import address_of
+from kulla.portal.marks import mark
 from kulla.portal.via import mark_of
 
 _log = structlog.get_logger("kulla.portal")
 
 SOURCE: Final = "source"
-_MARK_BYTES: Final = 8
 
 
 def note(request: HttpRequest, event: str, **about: str | int) -> None:
@@ -33,17 +30,6 @@ def note(request: HttpRequest, event: str, **about: str | int) -> None:
 def source_of(request: HttpRequest) -> str:
     """The mark of the network address that a request comes from; 16 hex digits."""
     return mark("source", address_of(request).encode())
-
-
-def mark(kind: str, value: bytes) -> str:
-    """A keyed mark of a value, 16 hex digits, for one kind of thing."""
-    return _mark(str(settings.SECRET_KEY).encode(), kind, value)
-
-
-@lru_cache(maxsize=4096)
-def _mark(key: bytes, kind: str, value: bytes) -> str:
-    said = b"kulla noted " + kind.encode() + b"\0" + value
-    return hmac.digest(key, said, "sha256")[:_MARK_BYTES].hex()
 
 
 def note_move(request: HttpRequest, subject: str, role: str) -> None:

@@ -16,7 +16,6 @@ from kulla.watch.plan import Source
 from kulla.watch.sigma.load import RuleSet
 from kulla.watch.sources.batch import Batch, Reject, reject
 from kulla.watch.sources.windows import NestedBatch
-from kulla.watch.store import Store
 
 BLOCK_EVENTS: Final = 60_000
 BLOCK_BYTES: Final = 96 << 20
@@ -33,21 +32,23 @@ class _Block:
 
 
 class Scan:
-    """Asks rules of batches. sinks: take detections; progress: is called after each block.
+    """Asks rules of batches. engine: asks these very rules, and may have done so before.
+
+    sinks: take detections; progress: is called after each block.
 
     Memory holds one block of each source, and what correlations are about.
     """
 
     def __init__(
         self,
-        store: Store,
+        engine: Engine,
         rules: RuleSet,
         sinks: Sequence[Sink],
         clock: Clock,
         progress: Progress = lambda _: None,
     ) -> None:
         self._rules = rules
-        self._engine = Engine(store, rules.rules)
+        self._engine = engine
         self._correlator = Correlator(rules.correlations)
         self._wanted = [self._correlator.wants(rule) for rule in rules.rules]
         self._sinks = sinks

@@ -11,9 +11,10 @@ from django.views.decorators.debug import sensitive_variables
 
 from kulla.kernel.tower import Answer
 from kulla.portal import letters
+from kulla.portal.marks import mark
 from kulla.portal.mine import own
 from kulla.portal.mine.asking import Question, ask_own, done, put_question, show
-from kulla.portal.noted import mark, note
+from kulla.portal.noted import note
 from kulla.portal.session_seals import keep, kept
 from kulla.portal.sign_in import codes
 from kulla.portal.sign_in.addresses import Address, read_address

@@ -12,7 +12,8 @@ from django.views.decorators.debug import sensitive_variables
 
 from kulla.portal import demo, errors, letters
 from kulla.portal.doors import address_of
-from kulla.portal.noted import mark, note
+from kulla.portal.marks import mark
+from kulla.portal.noted import note
 from kulla.portal.session_seals import keep
 from kulla.portal.sign_in import codes, people
 from kulla.portal.sign_in.addresses import Address, read_address

@@ -28,6 +28,8 @@ STANDARD_INPUT: Final = "-"
 NESTED_MAX: Final = 4
 _GZIP, _XZ, _ZSTD, _BZIP2 = b"\x1f\x8b", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", b"BZh"
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
+_FULL_PIECE: Final = 4_096
+"""A shorter piece means that a pipe has no more just now."""
 _SPOOL_BYTES: Final = 64 << 20
 _BROKEN = (OSError, EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, ValueError)
 
@@ -70,12 +72,12 @@ class _Guarded(io.RawIOBase):
         return True
 
     def look(self, size: int) -> bytes:
-        """The first bytes: at least a line, and all that comes in one piece up to `size`."""
-        while len(self.head) < size and b"\n" not in self.head:
+        """The first bytes, `size` of them; of a pipe whatever is there, but at least a line."""
+        while len(self.head) < size:
             piece = self._some(size - len(self.head))
-            if not piece:
-                break
             self.head += piece
+            if not piece or (len(piece) < _FULL_PIECE and b"\n" in self.head):
+                break
         return self.head
 
     def readinto(self, buffer: Any) -> int:
@@ -164,8 +166,15 @@ def _unpacked(
         return
     if head.startswith((_GZIP, _XZ, _ZSTD, _BZIP2, *_ZIP)) and depth >= NESTED_MAX:
         yield reject(name, 0, f"archives in archives, more than {NESTED_MAX} deep")
+    elif head.startswith(_ZIP) and depth == 0 and inner.seekable():
+        inner.seek(0)
+        yield from _members(name, inner, modified_us, depth)
     elif head.startswith(_ZIP):
-        yield from _members(name, stream, modified_us, depth)
+        with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as kept:
+            shutil.copyfileobj(stream, kept)
+            if stream.damage:
+                yield reject(name, 0, stream.damage)
+            yield from _members(name, _as_binary(kept), modified_us, depth)
     elif (plain := _plain(head, stream)) is not None:
         if isinstance(plain, str):
             yield reject(name, 0, plain)
@@ -215,29 +224,24 @@ class _Zstd:
 
 
 def _members(
-    name: str, stream: Stream, modified_us: int | None, depth: int
+    name: str, file: BinaryIO, modified_us: int | None, depth: int
 ) -> Iterator[Opened | Reject]:
-    """Each file in a zip.
+    """Each file in a zip, which must be one that can be sought in: its end says what is in it.
 
-    It is put into a temporary file first, since a zip says at its end what is in it, and standard
-    input or a zip in a zip can't be sought in.
+    So a zip on standard input or in another archive was put into a temporary file before.
     """
-    with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as kept:
-        shutil.copyfileobj(stream, kept)
-        if stream.damage:
-            yield reject(name, 0, stream.damage)
+    try:
+        archive = zipfile.ZipFile(file)
+    except _BROKEN as error:
+        yield reject(name, 0, f"damaged zip: {error}")
+        return
+    for info in archive.infolist():
+        if info.is_dir():
+            continue
+        member = f"{name}!/{info.filename}"
         try:
-            archive = zipfile.ZipFile(_as_binary(kept))
-        except _BROKEN as error:
-            yield reject(name, 0, f"damaged zip: {error}")
-            return
-        for info in archive.infolist():
-            if info.is_dir():
-                continue
-            member = f"{name}!/{info.filename}"
-            try:
-                inner = archive.open(info)
-            except (*_BROKEN, RuntimeError, NotImplementedError) as error:
-                yield reject(member, 0, f"can't be unpacked: {error}")
-                continue
-            yield from _unpacked(member, _as_binary(inner), modified_us, depth + 1)
+            inner = archive.open(info)
+        except (*_BROKEN, RuntimeError, NotImplementedError) as error:
+            yield reject(member, 0, f"can't be unpacked: {error}")
+            continue
+        yield from _unpacked(member, _as_binary(inner), modified_us, depth + 1)

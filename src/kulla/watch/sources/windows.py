@@ -66,12 +66,12 @@ class _Gathering:
         self._lines: list[bytes] = []
         self._bytes = 0
 
-    def add(self, number: int, line: bytes) -> Iterator[Batch]:
+    def add(self, number: int, line: bytes) -> bool:
+        """Take one event; whether there are enough of them to go on."""
         self._numbers.append(number)
         self._lines.append(line)
         self._bytes += len(line)
-        if len(self._lines) >= _EVENTS_MAX or self._bytes >= _BYTES_MAX:
-            yield from self.rest()
+        return len(self._lines) >= _EVENTS_MAX or self._bytes >= _BYTES_MAX
 
     def rest(self) -> Iterator[Batch]:
         if self._lines:
@@ -114,7 +114,11 @@ def _evtx(path: Path, file: str) -> Iterator[Batch | Reject]:
             continue
         if record is None:
             break
-        yield from _line(gathering, file, number, record["data"].encode())
+        line = _ready(file, number, record["data"].encode())
+        if isinstance(line, Reject):
+            yield line
+        elif gathering.add(number, line):
+            yield from gathering.rest()
     yield from gathering.rest()
 
 
@@ -128,8 +132,13 @@ def read_json(stream: BinaryIO, file: str) -> Iterator[Batch | Reject]:
     for item in numbered(stream, file):
         if isinstance(item, Reject):
             yield item
-        else:
-            yield from _line(gathering, file, *item)
+            continue
+        number, text = item
+        line = _ready(file, number, text)
+        if isinstance(line, Reject):
+            yield line
+        elif gathering.add(number, line):
+            yield from gathering.rest()
     yield from gathering.rest()
 
 
@@ -149,36 +158,38 @@ def _laid_out(stream: BinaryIO, file: str) -> Iterator[Batch | Reject]:
     for number, value in enumerate(json_lines.objects(stream), start=1):
         if isinstance(value, json_lines.Broken):
             yield reject(file, number, "not JSON", value.encode("utf-8", "replace"))
-        else:
-            yield from gathering.add(number, encoded(normal(value)))
+        elif gathering.add(number, encoded(normal(value))):
+            yield from gathering.rest()
     yield from gathering.rest()
 
 
-def _line(gathering: _Gathering, file: str, number: int, line: bytes) -> Iterator[Batch | Reject]:
-    if b'"EventID":' in line and b'"Qualifiers"' in line:
+def _ready(file: str, number: int, line: bytes) -> bytes | Reject:
+    """The line in the one shape: as it is where it has that, else parsed and written anew."""
+    if b'"Qualifiers"' in line:
         line = _QUALIFIED.sub(rb'"EventID":\1', line, count=1)
     if _is_normal(line):
-        yield from gathering.add(number, line)
-        return
+        return line
     try:
         record = json.loads(line)
         if not isinstance(record, dict):
             raise ValueError("no object")
     except (ValueError, RecursionError) as error:
-        yield reject(file, number, f"not JSON: {error}", line)
-        return
-    yield from gathering.add(number, encoded(normal(record)))
+        return reject(file, number, f"not JSON: {error}", line)
+    return encoded(normal(record))
 
 
 def _is_normal(line: bytes) -> bool:
     """Whether a line surely has the one shape, with no escape that a plain search would not see."""
+    if not line.startswith(b'{"Event"'):
+        return False
+    data = line.find(b'"EventData":')
     return (
-        line.startswith(b'{"Event"')
-        and (b'"EventData":{' in line or b'"EventData": {' in line)
+        data > 0
+        and line[data + 12 : data + 14].lstrip()[:1] == b"{"
         and b"#text" not in line
         and b'"Data":' not in line
-        and b"\\u" not in line
-        and b"[" not in line.partition(b'"EventData"')[2][:2]
+        # An escape by number, and not a path's backslash before a word that begins with u.
+        and (b"\\u" not in line or b"\\u" not in line.replace(b"\\\\", b""))
         and _is_utf8(line)
     )
 
