@@ -30,12 +30,13 @@ def test_a_round_leaves_one_notice_for_all_results_and_one_for_each_child_that_m
     offer(desk)
     desk.done("clerk", "f" * 32, "answer_offer", round=ROUND, child=a, answer="declined")
     settle(desk, "p")
-    assert _noticed(desk)[2:] == [(notices.RESULT, ""), (notices.PLACE, b)]
+    later = [(notices.RESULT, ""), (notices.ANSWERED, a), (notices.PLACE, b)]
+    assert _noticed(desk)[2:] == later
     [row] = [row for row in desk.rows.find(tables.RESULT) if row["child"] == b]
     desk.now_ms = (int(str(row["answer_by_s"])) + 60) * 1000
     lapse = {"round": ROUND, "children": [b]}
     desk.done(ALLOCATOR.role, ALLOCATOR.subject, "lapse_offers", **lapse)
-    assert _noticed(desk)[4:] == [(notices.LAPSED, b)]
+    assert _noticed(desk)[5:] == [(notices.LAPSED, b)]
 
 
 def test_each_lapsed_child_has_a_notice_at_the_one_position() -> None:
