@@ -238,9 +238,25 @@ class SchoolStory:
         kept: list[Value] = [["n-1", 1]]
         audit = self._made_up("audit", 32)
         self._job("finish_allocation", round=ROUND, parts=2, audit=audit, kept=kept, **told)
+        self._keep_transcripts()
         self._at(self._days["results_s"])
         self._clerk("open_offers", round=ROUND)
         self._clerk("open_audit", round=ROUND, reason="A court asked for it.")
+
+    def _keep_transcripts(self) -> None:
+        """Each as a sealed file; the first brings the key that both are sealed under."""
+        keep = self._story.country.keep_blob
+        key = keep(self._made_up("wrapped key of transcripts", 60))
+        subject = self._made_up("subject of transcripts", 16).hex()
+        for kind, brought in (("public", key), ("audit", b"")):
+            blob = keep(self._made_up(f"transcript {kind}", 300))
+            data: dict[str, Value] = {"round": ROUND, "kind": kind, "part": 1, "parts": 1}
+            data |= {"subject": subject, "key": brought, "blob": blob}
+            names = (brought, blob) if brought else (blob,)
+            command = self._story._command(
+                ALLOCATOR, "enrolment", "keep_transcript", data, names=names
+            )
+            self._story.do(command)
 
     def _answer(self) -> None:
         second = self._second

@@ -127,7 +127,7 @@ def test_the_result_is_there_and_until_when_to_answer(families: Families) -> Non
     assert len(families.home.mail.taken) == 3
 
 
-def test_who_has_answered_before_the_letter_went_gets_none(families: Families) -> None:
+def test_who_answered_before_the_letter_went_reads_that_alone(families: Families) -> None:
     families.round.apply(families.child)
     families.letters()
     families.home.mail.script = ["down"] * 9
@@ -137,7 +137,7 @@ def test_who_has_answered_before_the_letter_went_gets_none(families: Families) -
     families.round.ask(ana, "answer_offer", round=ROUND, answer="accepted")
     families.home.mail.script = []
     CLOCK.at_ms += 300_000
-    assert families.letters() == []
+    assert families.letters() == _both("An offer of a place at a school was answered")
     assert families.home.post.waiting() == 0
 
 
@@ -151,6 +151,8 @@ def test_a_reminder_goes_two_days_before_the_deadline_to_who_has_not_answered(
     families.letters()
     other = families.by_ana(families.other)
     families.round.ask(other, "answer_offer", round=ROUND, answer="accepted")
+    answered = "An offer of a place at a school was answered"
+    assert families.letters() == [("person0@example.al", answered)]
     assert families.later(ANSWER_BY_S - 2 * DAY_S - 60) == []
     reminder = "Reminder: a school offer waits for your answer"
     assert families.later(ANSWER_BY_S - 2 * DAY_S + 3601) == _both(reminder)
@@ -193,6 +195,17 @@ def test_a_waiting_list_that_moves_and_an_offer_that_lapses_are_told(families: F
     families.round.job("lapse_offers", round=ROUND, children=children)
     lapsed = "An offer of a place at a school has lapsed"
     assert families.letters() == [("person0@example.al", lapsed), *_both(lapsed)]
+
+
+def test_an_offer_that_lapsed_is_told_also_when_the_round_has_ended(families: Families) -> None:
+    families.round.apply(families.child)
+    families.letters()
+    families.round.allocate(**{families.child: "naim-1"})
+    families.letters()
+    families.round.at(ANSWER_BY_S + 60)
+    families.round.job("lapse_offers", round=ROUND, children=[families.child])
+    families.round.clerk("end_round", round=ROUND)
+    assert families.letters() == _both("An offer of a place at a school has lapsed")
 
 
 def test_a_decided_appeal_is_told_without_its_outcome(families: Families) -> None:

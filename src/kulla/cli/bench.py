@@ -189,13 +189,17 @@ def bench_allocate(
     from kulla.bench.machine import file_system, machine, versions
 
     before = machine()
-    place = data or Path(os.environ.get("KULLA_DATA", "../shared/data")) / "enrolment/chile-2020"
+    place = data or _chile()
     with _folder(keep) as folder:
         plan = AllocatePlan(place, folder, applicants, seed, matching_limit_s)
         found = measure_allocate(plan, _say)
         found["machine"] = {**before, "file_system": file_system(folder)}
         found["versions"] = versions()
         _tell(found, json_path)
+
+
+def _chile() -> Path:
+    return Path(os.environ.get("KULLA_DATA", "../shared/data")) / "enrolment" / "chile-2020"
 
 
 @bench.command("allocate-once", hidden=True)
@@ -254,6 +258,8 @@ MEASURED = click.Path(exists=True, dir_okay=False, path_type=Path)
 def bench_all(context: click.Context, into: Path, seconds: float, acts: int) -> None:
     """Measure acts, rebuild and pages, and write the figures with the commands that made them.
 
+    Where Chile's supply is (KULLA_DATA), the allocation of its school places too.
+
     Example: kulla bench all
     """
     with tempfile.TemporaryDirectory(prefix="kulla-bench-") as made:
@@ -261,6 +267,9 @@ def bench_all(context: click.Context, into: Path, seconds: float, acts: int) -> 
         context.invoke(bench_acts, seconds=seconds, delay_ms=40, json_path=files["acts"])
         context.invoke(bench_rebuild, acts=acts, json_path=files["rebuild"])
         context.invoke(bench_pages, json_path=files["pages"])
+        if (_chile() / "vacancies.csv").is_file():
+            files["allocate"] = Path(made) / "allocate.json"
+            context.invoke(bench_allocate, json_path=files["allocate"])
         context.invoke(bench_write, into=into, **files)
 
 

@@ -40,6 +40,7 @@ _RESULTS: Final[Mapping[str, Text]] = {
     "school-result": _("The result of school enrolment is there"),
     "school-place": _("A place at a school became free"),
     "school-answer": _("Reminder: a school offer waits for your answer"),
+    "school-answered": _("An offer of a place at a school was answered"),
     "school-lapsed": _("An offer of a place at a school has lapsed"),
     "school-appeal": _("Your appeal about school enrolment is decided"),
 }

@@ -19,6 +19,7 @@ APPLIED: Final = "school-applied"
 WITHDRAWN: Final = "school-withdrawn"
 RESULT: Final = "school-result"
 PLACE: Final = "school-place"
+ANSWERED: Final = "school-answered"
 LAPSED: Final = "school-lapsed"
 APPEAL: Final = "school-appeal"
 MOVED: Final = "school-moved"
@@ -77,6 +78,7 @@ _TOLD: Final[Mapping[str, tuple[str, Callable[[Act], Iterator[str]]]]] = {
     acts.ROUND_MOVED: (MOVED, _everybody),
     acts.OFFERS_OPENED: (RESULT, _everybody),
     acts.PLACE_OFFERED: (PLACE, _its_child),
+    acts.OFFER_ANSWERED: (ANSWERED, _its_child),
     acts.OFFER_LAPSED: (LAPSED, _lapsed),
     acts.APPEAL_DECIDED: (APPEAL, _its_child),
 }

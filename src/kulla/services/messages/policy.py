@@ -21,7 +21,7 @@ from kulla.services.messages import acts
 KINDS: Final = (
     *("booked", "reminder", "moved", "cancelled", "to-call"),
     *("school-applied", "school-withdrawn", "school-moved", "school-result", "school-place"),
-    *("school-answer", "school-lapsed", "school-appeal"),
+    *("school-answer", "school-answered", "school-lapsed", "school-appeal"),
 )
 CHANNELS: Final = ("mail", "phone")
 _ID: Final = re.compile(r"[0-9a-f]{32}")

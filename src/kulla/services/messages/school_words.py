@@ -95,6 +95,14 @@ def _answer(occasion: SchoolOccasion) -> Said:
     ]
 
 
+def _answered(_occasion: SchoolOccasion) -> Said:
+    return _("An offer of a place at a school was answered"), [
+        _("An offer of a place at a school for a child in your care was answered."),
+        "",
+        _("All guardians of the child get this letter. If it surprises you, look at it."),
+    ]
+
+
 def _lapsed(_occasion: SchoolOccasion) -> Said:
     return _("An offer of a place at a school has lapsed"), [
         _("Nobody answered the offer of a place for a child in your care, so it has lapsed."),
@@ -127,6 +135,7 @@ _KINDS: Final[dict[str, Callable[[SchoolOccasion], Said]]] = {
     "school-withdrawn": _withdrawn,
     "school-result": _result,
     "school-place": _place,
+    "school-answered": _answered,
     "school-lapsed": _lapsed,
     "school-appeal": _appeal,
     "school-moved": _moved,

@@ -228,11 +228,11 @@ class EnrolmentLetters:
         self, intent: SchoolIntent, round_row: sqlite3.Row, below: int
     ) -> SchoolIntent | None:
         row = self._row(tables.RESULT, intent.about)
-        if row is None or round_row["state"] != tables.OFFERED:
+        if row is None or round_row["state"] not in (tables.OFFERED, tables.ENDED):
             return _over(intent)
         if row["position"] >= below:
             return None
-        is_open = row["state"] == tables.OPEN
+        is_open = row["state"] == tables.OPEN and round_row["state"] == tables.OFFERED
         answer_s = max(row["answer_by_s"], round_row["answer_by_s"])
         told_s = row["changed_ms"] // 1000 + TOLD_WITHIN_S
         # What came later than the act has a letter, or an answer, of its own.
@@ -240,11 +240,8 @@ class EnrolmentLetters:
             stands, until_s = is_open and answer_s == intent.mark, answer_s
         elif intent.kind == notices.RESULT:
             stands, until_s = row["position"] < intent.position, answer_s
-        elif intent.kind == notices.PLACE:
-            stands, until_s = row["position"] == intent.position, answer_s if is_open else told_s
         else:
-            lapsed = row["state"] == tables.LAPSED
-            stands, until_s = lapsed and row["position"] == intent.position, told_s
+            stands, until_s = row["position"] == intent.position, answer_s if is_open else told_s
         if not stands:
             return _over(intent)
         return replace(intent, until_ms=until_s * 1000, until_s=answer_s if is_open else 0)
