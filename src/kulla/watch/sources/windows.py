@@ -133,11 +133,11 @@ def read_json(stream: BinaryIO, file: str) -> Iterator[Batch | Reject]:
         if isinstance(item, Reject):
             yield item
             continue
-        number, text = item
-        line = _ready(file, number, text)
-        if isinstance(line, Reject):
-            yield line
-        elif gathering.add(number, line):
+        number, text = item[0], item[1]
+        ready = _ready(file, number, text)
+        if isinstance(ready, Reject):
+            yield ready
+        elif gathering.add(number, ready):
             yield from gathering.rest()
     yield from gathering.rest()
 
