@@ -230,6 +230,10 @@ class FakeTower:
         self.files[name] = sealed
         return name
 
+    def drop_file(self, name: bytes) -> None:
+        """See TowerEdge."""
+        self.files.pop(name, None)
+
     def read_file(self, subject: str, name: bytes, reason: str) -> bytes:
         """See TowerEdge."""
         self._check_voice()

@@ -12,6 +12,7 @@ from fakes.enrolment import ROUND, apply_past_pages, settle_families
 from fakes.portal import Visitor, words_of
 from fakes.uploads import PDF
 from kulla.services.enrolment.applications.child import child_of
+from kulla.services.enrolment.applications.commitment import facts_of
 
 
 @pytest.fixture
@@ -59,6 +60,26 @@ def test_a_paper_form_is_typed_in_and_signed(country, clerk, children):
     assert (row["by"], json.loads(row["choices"])) == ("counter", ["naim-1", "kamez-1"])
     ana = Visitor().sign_in(country.citizens[0])
     assert "Changed by a clerk at the counter on" in words_of(ana.get(page_of(era)))
+
+
+def test_siblings_of_a_paper_form_are_found_by_number(country, clerk, children):
+    era, tea, _ = children
+    clerk.do(page_of(era, "/enter"), {})
+    address = page_of(era, "/apply")
+    form = {"do": "sibling", "grade": "1", "choice": "naim-1"}
+    wrong = clerk.send(clerk.get(address), address, {**form, "sibling_number": "C00000001K"})
+    assert wrong.status_code == 422, "the child is no sibling of its own"
+    assert "Nobody else in the register" in words_of(wrong)
+    found = clerk.send(clerk.get(address), address, {**form, "sibling_number": "C00000002K"})
+    assert found.status_code == 303
+    assert "Tea Prifti" in words_of(clerk.get(address))
+    more = {"do": "check", "sibling": [tea, "f" * 32], "together": "1"}
+    clerk.send(clerk.get(address), address, {**form, **more})
+    assert "Tea Prifti: at the same school" in words_of(clerk.get(page_of(era, "/check")))
+    clerk.do(page_of(era, "/check"), {})
+    row = country.tower._rows.get("enrolment_application", f"{ROUND}-{era}")
+    facts = country.tower.open(era, {"facts": row["facts_sealed"]}, "a test")["facts"]
+    assert facts_of(facts).siblings == (tea,), "whom nobody registered is no sibling"
 
 
 def test_a_child_whom_the_register_does_not_know_is_entered_by_a_document(country, clerk, children):

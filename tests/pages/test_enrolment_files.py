@@ -10,7 +10,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from fakes.enrolment import CLOSES_S, ROUND, apply_past_pages, settle_families
 from fakes.portal import CLOCK, Visitor, words_of
 from fakes.uploads import JPEG, PDF, PNG
-from kulla.services.enrolment.applications.policy import DOCUMENTS_MAX
+from kulla.services.enrolment.applications.policy import DOCUMENTS_MAX, HANDED_IN_MAX
 from kulla.services.enrolment.applications.wishes import FILE_BYTES_MAX
 
 
@@ -173,6 +173,18 @@ def test_the_same_file_twice_is_one_and_too_many_are_refused(country, ana, era):
     assert len(documents(country)) == DOCUMENTS_MAX
     assert page.status_code == 200
     assert "That is the most" in words_of(ana.get(page_of(era)))
+
+
+def test_a_file_whose_act_is_refused_does_not_fill_the_disk(country, ana, era):
+    hand_in(ana, era)
+    [told] = country.tower._rows.find("enrolment_change", what="document_added")
+    for number in range(HANDED_IN_MAX):
+        country.tower._rows.put("enrolment_change", {**told, "id": f"{told['id']}-{number}"})
+    kept = dict(country.tower.files)
+    answer = hand_in(ana, era, PNG)
+    assert answer.status_code == 409
+    assert "40 files were handed in" in words_of(answer)
+    assert country.tower.files == kept
 
 
 def test_a_file_can_be_removed_and_is_then_not_found(country, ana, era):

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import html
 import re
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
+import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import translation
 
 from fakes.clinic_desk import Clerk
 from fakes.portal import CLOCK, Visitor, command_of, token_of, words_of
 from kulla.journal.merkle import EMPTY_ROOT
 from kulla.services.enrolment import tables
+from kulla.services.enrolment.rounds import prose
+from kulla.tower import schools
 
 MINISTRY = "/enrolment/ministry"
 ROUND = f"{MINISTRY}/rounds/first-2026"
@@ -230,8 +234,62 @@ def test_a_prepared_round_gets_other_days_and_a_taken_id_is_said(country, clerk)
     said = words_of(clerk.do(f"{ROUND}/days", later))
     assert "Saturday 11 April 2026, 16:00" in said
     assert "Another" in said
-    said = words_of(clerk.do(f"{MINISTRY}/new", ROUND_FORM))
-    assert "There is a round of this name already" in said
+    page = clerk.do(f"{MINISTRY}/new", {**ROUND_FORM, "title": "A second try"})
+    assert "There is a round of this name already" in words_of(page)
+    assert 'value="A second try"' in page.content.decode(), "what was typed is not lost"
+    assert "did not sign, stands in the form" in words_of(page)
+    clerk.do(f"{MINISTRY}/new", {**ROUND_FORM, "round": "second-2026"})
+    assert "A second try" not in clerk.get(f"{MINISTRY}/new").content.decode()
+
+
+def test_what_was_typed_outlives_the_session(country, clerk):
+    clerk.do(f"{MINISTRY}/new", ROUND_FORM)
+    page = clerk.get(f"{ROUND}/rules")
+    mark = re.search(r'name="kept" value="([^"]+)"', page.content.decode())
+    assert mark
+    clerk.post("/sign-out", {}, form="/check")
+    fields = {**RULES, "p0-title": "Një vëlla", "kept": mark[1], "do": "add-a"}
+    answer = clerk.post(f"{ROUND}/rules", fields, form="/check")
+    assert "sign-in" in answer.content.decode()
+    clerk.sign_in(country.clerk)
+    assert 'value="Një vëlla"' in clerk.get(f"{ROUND}/rules").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("published", "Then you close the list here"),
+        ("closed", "An operator has the lots drawn: kulla enrolment draw first-2026"),
+        ("drawn", "Allocate the seats"),
+        ("allocated", "Look at the results and open them"),
+        ("offered", "Then you can end the round here"),
+        ("ended", "Nothing in it changes any more"),
+    ],
+)
+def test_each_state_says_what_the_next_step_is(country, clerk, state, said):
+    published(clerk)
+    row = country.tower._rows.get(tables.ROUND, "first-2026")
+    country.tower._rows.put(tables.ROUND, row | {"state": state})
+    assert said in words_of(clerk.get(ROUND))
+    assert Visitor(address="192.0.2.9").get("/enrolment/rounds/first-2026").status_code == 200
+
+
+def test_rules_with_as_many_lines_as_the_form_takes_are_signed(country, clerk):
+    clerk.do(f"{MINISTRY}/new", ROUND_FORM)
+    many = {**RULES}
+    for number in range(2, 15):
+        line = {"kind": f"kind-{number}", "title": f"Kind {number}", "where": "anywhere"}
+        many |= {f"p{number}-{name}": value for name, value in line.items()}
+    for number in range(2, 12):
+        pool = {"pool": f"pool-{number}", "title": "P", "priority": f"kind-{number}"}
+        many |= {f"o{number}-{name}": value for name, value in pool.items()}
+    for number in range(1, 15):
+        age = {"grade": f"g{number}", "title": "", "first": "2015-01-01", "last": "2015-12-31"}
+        many |= {f"a{number}-{name}": value for name, value in age.items()}
+    body = press(clerk, many, "add-p")
+    assert 'id="p14-kind"' in body
+    assert 'id="p15-kind"' not in body
+    assert "version 1" in words_of(clerk.do(f"{ROUND}/rules", {**many, "do": "sign"}))
 
 
 def test_moved_days_stand_in_public_with_their_reason(country, clerk):
@@ -372,3 +430,14 @@ def test_pages_are_in_albanian_too(country, clerk):
     said = words_of(besa.get("/enrolment/rounds/first-2026"))
     assert "Një vëlla ose motër në shkollë : Vlen në atë shkollë." in said
     assert "Klasa 1" in said
+
+
+def test_the_demo_countrys_priorities_are_said_in_the_readers_language(country):
+    said = {}
+    for language in ("sq", "en"):
+        with translation.override(language):
+            rules = schools.rules(date(2026, 3, 1))
+            said[language] = [prose.title_of(one) for one in rules.priorities]
+    assert "A parent works at the school" in said["en"]
+    assert "Një prind punon në shkollë" in said["sq"]
+    assert not set(said["sq"]) & set(said["en"])

@@ -49,6 +49,15 @@ def test_the_offer_the_reason_and_the_place_in_the_list(opened, ana):
     assert "Your result" in themself
 
 
+def test_results_stay_while_a_move_of_days_waits_for_a_quorum(opened, ana):
+    row = opened.country.tower._rows.get(tables.ROUND, ROUND)
+    assert row is not None
+    opened.country.tower._rows.put(tables.ROUND, row | {"position": 10**9})
+    opened.country.tower._database.commit()
+    assert ana.get(opened.result()).status_code == 200
+    assert opened.result() in ana.get("/enrolment/results").content.decode()
+
+
 @pytest.mark.parametrize("more", ["", "/answer/accepted", "/leave/oak", "/appeal", "/check"])
 def test_a_foreign_child_is_not_found(opened, ana, besim, more):
     assert besim.get(opened.result(more=more)).status_code == 404

@@ -12,7 +12,6 @@ from kulla.portal.civil_register import DemoCivilRegister
 from kulla.services.enrolment import tables
 from kulla.services.enrolment.applications.child import area_of, grades_for
 from kulla.services.enrolment.policy.rules_text import rules_to_json
-from kulla.services.enrolment.rounds.words import KINDS
 from kulla.services.enrolment.service import SERVICE
 from kulla.tower import schools
 
@@ -57,11 +56,3 @@ def test_every_child_of_the_demos_civil_register_fits_a_grade_near_a_school(toda
         seen.add(grade)
         assert entry.area in near
     assert seen == {"grade-1", "grade-10"}
-
-
-def test_its_priorities_are_worded_as_pages_know_them_in_both_languages():
-    from django.utils import translation
-
-    with translation.override("en"):
-        for priority in schools.rules(DAYS[0]).priorities:
-            assert priority.title == str(KINDS[priority.kind])

@@ -159,6 +159,15 @@ def test_a_file_counts_with_the_blob_that_its_entry_names(desk: Family) -> None:
     assert desk.family("add_document", **FILE | {"blob": b"x" * 32}) == "too-many-documents"
 
 
+def test_handing_in_and_removing_in_turns_does_not_go_on_for_ever(desk: Family) -> None:
+    desk.family("apply", **wish())
+    for number in range(policy.HANDED_IN_MAX):
+        added = desk.family("add_document", **FILE | {"blob": bytes([number]) * 32})
+        desk.family("remove_document", round=ROUND, document=added.data["document"])
+    assert desk.family("add_document", **FILE | {"blob": b"x" * 32}) == "too-many-handed-in"
+    assert desk.counter("add_document", **FILE | {"blob": b"x" * 32}) == "too-many-handed-in"
+
+
 def test_nobody_removes_a_file_of_another_child(desk: Family) -> None:
     desk.family("apply", **wish())
     document = desk.family("add_document", **FILE).data["document"]

@@ -226,7 +226,10 @@ def test_a_complementary_round_follows_a_main_round_whose_results_are_out(desk):
     second = {"round": "second-2026", "parent": ROUND}
     wrong = ministry.prepared(round_="second-2026", parent="nothing")
     assert refused(desk, "prepare_round", **wrong).code == "parent-unknown"
-    ministry.prepare(desk, "second-2026", parent=ROUND)
+    itself = ministry.prepared(round_="second-2026", parent="second-2026")
+    ministry.prepare(desk, "second-2026")
+    assert refused(desk, "change_round", **itself).code == "parent-unknown"
+    ask(desk, "change_round", **ministry.prepared(round_="second-2026", parent=ROUND))
     third = ministry.prepared(round_="third", parent="second-2026")
     assert refused(desk, "prepare_round", **third).code == "parent-unknown"
     missing = refused(desk, "publish_round", round="second-2026").detail["missing"]

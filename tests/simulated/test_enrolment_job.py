@@ -16,6 +16,7 @@ from kulla.services.enrolment import tables
 from kulla.services.enrolment.policy.rules import Claim
 from kulla.services.enrolment.results import posting
 from kulla.services.enrolment.results.kept import folder_of, sealed_reasons
+from kulla.tower.enrolment import files as deposited
 from kulla.tower.enrolment.allocating import AllocationDiffers, Allocator
 from kulla.tower.enrolment.inputs import RoundMissing
 from kulla.tower.enrolment.lists import ListKeeper
@@ -139,6 +140,33 @@ def test_lost_transcripts_are_computed_again_and_must_be_the_same(tmp_path: Path
     school.tower._database.commit()
     with pytest.raises(AllocationDiffers):
         job(tmp_path, school).run(ROUND)
+
+
+def test_the_quorum_holds_the_transcripts_also_where_they_cant_be_computed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deposited, "PART_BYTES", 1000)
+    school = settled(tmp_path)
+    report = job(tmp_path, school).run(ROUND)
+    files = folder_of(tmp_path, ROUND)
+    public, audit = ((files / f"{kind}.json").read_bytes() for kind in ("public", "audit"))
+    assert report.files == -(-len(public) // 1000) + -(-len(audit) // 1000)
+    named = {name for command in school.tower.submitted for name in command.names}
+    assert set(school.tower.files) <= named, "each file is named, so that a quorum has to hold it"
+    assert job(tmp_path, school).run(ROUND).files == 0, "they are there already"
+    for file in files.iterdir():
+        file.unlink()
+    rows = school.tower._rows
+    [first, *_] = rows.find(tables.APPLICATION, 1)
+    rows.put(tables.APPLICATION, first | {"salt_sealed": b"erased"})
+    school.tower._database.commit()
+    keeper = ListKeeper(
+        tmp_path, tmp_path / "registers.sqlite", school.tower, school.clock, lambda _: None
+    )
+    keeper.turn()
+    assert "other transcripts" in keeper.trouble or "open" in keeper.trouble
+    assert (files / "public.json").read_bytes() == public
+    assert (files / "audit.json").read_bytes() == audit
 
 
 def test_what_was_tampered_with_is_not_allocated(tmp_path: Path) -> None:

@@ -108,6 +108,16 @@ def test_a_disk_that_is_nearly_full_takes_no_file(site: Site) -> None:
         site.files.keep(child, PDF, ONCE)
 
 
+def test_a_file_that_no_act_may_name_is_dropped(site: Site) -> None:
+    [(child, *_)] = site.keeper.enrol(1)
+    name = site.files.keep(child, PDF, ONCE)
+    site.files.drop(name)
+    site.files.drop(name)
+    assert site.own.usage() == (0, 0)
+    with pytest.raises(FileGone):
+        site.files.read(child, name, *WHY)
+
+
 def brought(site: Site, *only: str) -> tuple[str, bytes]:
     """A file of a person that an accepted act names, brought to these embassies; all for none."""
     [(child, *_)] = site.keeper.enrol(1)

@@ -15,6 +15,7 @@ from kulla.kernel.service import Actor
 from kulla.services.enrolment import tables
 from kulla.services.messages.apply import LOOKED
 from kulla.tower.post import enrolment_letters, sources
+from kulla.tower.post.registers import PostRegisters
 
 RESULT = "The result of school enrolment is there"
 
@@ -249,6 +250,24 @@ def test_results_of_a_whole_round_are_read_in_bounded_turns_and_go_on_after_a_cr
     [looked] = home.tower._rows.find(LOOKED)
     assert looked["up_to"] > opened["position"]
     assert sources.AT_ONCE == 500
+
+
+def test_no_look_sorts_a_whole_round(families: Families) -> None:
+    """Of a table of half a million rows, each look reads a stretch of an index and no more."""
+    rows = PostRegisters(families.home.folder / "registers.sqlite")
+    seen: list[str] = []
+    for table in (tables.RESULT, tables.APPLICATION):
+        asked = enrolment_letters.CHILDREN_AFTER.format(table=table)
+        plan = rows.all(f"EXPLAIN QUERY PLAN {asked}", "a", "b", "c", 5)
+        seen += [step["detail"] for step in plan]
+    assert len(seen) == 2
+    assert all(step.endswith("USING PRIMARY KEY (id>? AND id<?)") for step in seen), seen
+    asked = enrolment_letters.UNANSWERED_AFTER
+    plan = rows.all(f"EXPLAIN QUERY PLAN {asked}", "open", "offered", 0, "", 9, 5)
+    first, second = (step["detail"] for step in plan)
+    assert "enrolment_result_state_answer_by_s (state=? AND (answer_by_s,id)>(?,?)" in first
+    assert second.startswith("SEARCH r ")
+    rows.close()
 
 
 def test_many_results_keep_no_booking_from_being_confirmed(

@@ -91,6 +91,10 @@ class FolderBlobs:
                 f"can't keep blobs ({error.strerror}).", place=str(self._folder)
             ) from error
 
+    def drop(self, name: bytes) -> None:
+        """Remove a blob; nothing happens where there is none. A power loss may bring it back."""
+        self._place(name).unlink(missing_ok=True)
+
     def names(self, after: bytes = b"", limit: int = 1000) -> list[bytes]:
         """See BlobStore."""
         return sorted(name for name in map(_name_of, self._paths()) if name > after)[:limit]

@@ -99,6 +99,10 @@ class TowerEdge(Protocol):
         """
         ...
 
+    def drop_file(self, name: bytes) -> None:
+        """Remove a file from home whose command was refused, so that no act names it."""
+        ...
+
     def witnessing(self) -> Witnessing:
         """The newest that is known of the watermark."""
         ...

@@ -79,6 +79,10 @@ class MarkedTower:
         """See TowerEdge."""
         return self._tower.read_file(subject, name, reason)
 
+    def drop_file(self, name: bytes) -> None:
+        """See TowerEdge."""
+        self._tower.drop_file(name)
+
     def witnessing(self) -> Witnessing:
         """See TowerEdge."""
         return self._tower.witnessing()

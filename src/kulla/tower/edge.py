@@ -85,6 +85,10 @@ class HomeEdge:
         with _or_unavailable():
             return self._files.read(subject, name, self._asker, reason)
 
+    def drop_file(self, name: bytes) -> None:
+        """See TowerEdge."""
+        self._files.drop(name)
+
     def witnessing(self) -> Witnessing:
         """See TowerEdge."""
         return self._news.latest

@@ -138,6 +138,10 @@ class HomeFiles:
         [name] = self._own.put([seal_file(key, sealed_key, content)])
         return name
 
+    def drop(self, name: bytes) -> None:
+        """See TowerEdge.drop_file."""
+        self._own.drop(name)
+
     def read(self, subject: str, name: bytes, asker: str, reason: str) -> bytes:
         """See TowerEdge.read_file. Raises FileGone, KeeperError."""
         try:

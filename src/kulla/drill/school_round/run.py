@@ -213,7 +213,10 @@ class RoundDrill:
             found = {str(row["child"]): row["commitment"] for row in rows.applications(ROUND)}
             results = {str(row["child"]): row for row in rows.results(ROUND)}
             row = rows.round(ROUND)
+            kinds = {str(one["kind"]) for one in rows.kept(ROUND)}
         assert row is not None
+        if kinds != {"public", "audit"}:
+            report.complaints.append(f"the quorum holds these transcripts only: {sorted(kinds)}.")
         report.lost = sum(
             1 for child, commitment in filed.items() if found.get(child) != commitment
         )

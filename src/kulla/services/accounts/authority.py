@@ -31,6 +31,7 @@ _ENROLMENT: Final = "enrolment"
 _ALLOCATORS: Final = frozenset(
     (
         *("post_results", "finish_allocation", "settle_list", "lapse_offers"),
+        *("keep_transcript", "transcript_kept"),
         *("results_posted", "allocated", "place_offered", "offer_lapsed"),
         *("commit_secret", "draw_seed", "secret_committed", "seed_drawn"),
     )

@@ -57,6 +57,9 @@ results_posted       round, part, parts, rows [[child, programme or '', pool or 
                      places [[programme, child, order, choice]...]
 allocated            round, public (32), audit (32): SHA-256 of the two transcripts, placed, count,
                      kept [[programme, seats]...]: reserved seats that stay free for their pool
+transcript_kept      round, kind 'public' | 'audit', part, parts, subject (a key of its own, for all
+                     of the round), key (32) where this act brings it, else b'', blob (32): this
+                     part's sealed file; the entry names both
 offers_opened        round: families see their results
 offer_answered       round, child, answer 'accepted' | 'waiting' | 'declined', programme,
                      left [programme...]: the waiting lists that the answer leaves
@@ -104,6 +107,7 @@ SEED_DRAWN: Final = "seed_drawn"
 ALLOCATION_ASKED: Final = "allocation_asked"
 RESULTS_POSTED: Final = "results_posted"
 ALLOCATED: Final = "allocated"
+TRANSCRIPT_KEPT: Final = "transcript_kept"
 OFFERS_OPENED: Final = "offers_opened"
 OFFER_ANSWERED: Final = "offer_answered"
 OFFER_LAPSED: Final = "offer_lapsed"

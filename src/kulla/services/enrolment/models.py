@@ -11,6 +11,10 @@ from typing import ClassVar
 from django.db import models
 
 from kulla.services.enrolment import tables
+from kulla.services.enrolment.results.models import Filled, Run, Transcript
+
+# Handed to Django from here: what a room keeps beside, in a file of its own.
+__all__ = ("Filled", "Run", "Transcript")
 
 
 class Round(models.Model):
@@ -418,54 +422,6 @@ class Appeal(models.Model):
             models.Index(fields=["round", "state"], name="enrol_appeal_state"),
             models.Index(fields=["child"], name="enrol_appeal_child"),
         ]
-
-    def __str__(self) -> str:
-        return self.id
-
-
-class Filled(models.Model):
-    """How full a programme is once results are posted. The id is '<round>-<programme>'.
-
-    `held`: seats that children hold, but for those that appeals gave beyond capacity; `kept`: free
-    seats that stay with their pool; `waiting`: children in the list; `last_order`: the list's end.
-    """
-
-    id: models.CharField[str, str] = models.CharField(max_length=65, primary_key=True)
-    round: models.CharField[str, str] = models.CharField(max_length=32)
-    programme: models.CharField[str, str] = models.CharField(max_length=32)
-    held: models.BigIntegerField[int, int] = models.BigIntegerField()
-    kept: models.BigIntegerField[int, int] = models.BigIntegerField()
-    waiting: models.BigIntegerField[int, int] = models.BigIntegerField()
-    last_order: models.BigIntegerField[int, int] = models.BigIntegerField()
-    position: models.BigIntegerField[int, int] = models.BigIntegerField()
-
-    class Meta:
-        managed = False
-        db_table = tables.FILLED
-        indexes: ClassVar[list[models.Index]] = [
-            models.Index(fields=["round"], name="enrol_filled_round"),
-        ]
-
-    def __str__(self) -> str:
-        return self.id
-
-
-class Run(models.Model):
-    """The allocation of a round: who asked for it and what it came to. The id is the round's."""
-
-    id: models.CharField[str, str] = models.CharField(max_length=32, primary_key=True)
-    asked_ms: models.BigIntegerField[int, int] = models.BigIntegerField()
-    clerk: models.CharField[str, str] = models.CharField(max_length=32)
-    parts: models.BigIntegerField[int, int] = models.BigIntegerField()
-    count: models.BigIntegerField[int, int] = models.BigIntegerField()
-    placed: models.BigIntegerField[int, int] = models.BigIntegerField()
-    allocated_ms: models.BigIntegerField[int, int] = models.BigIntegerField()
-    position: models.BigIntegerField[int, int] = models.BigIntegerField()
-
-    class Meta:
-        managed = False
-        db_table = tables.RUN
-        indexes: ClassVar[list[models.Index]] = []
 
     def __str__(self) -> str:
         return self.id

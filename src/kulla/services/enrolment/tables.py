@@ -21,6 +21,7 @@ PLACE: Final = "enrolment_place"
 APPEAL: Final = "enrolment_appeal"
 FILLED: Final = "enrolment_filled"
 RUN: Final = "enrolment_run"
+TRANSCRIPT: Final = "enrolment_transcript"
 NOTICE: Final = "enrolment_notice"
 
 # A round. Whether families may apply now follows from its days, not from its state.

@@ -31,6 +31,7 @@ from kulla.services.enrolment.policy.transcript import (
 from kulla.services.enrolment.results.inputs import Taken
 from kulla.services.enrolment.results.kept import REASONS_FIELD
 from kulla.services.enrolment.results.posting import finish_command, part_commands
+from kulla.tower.enrolment.files import deposit
 from kulla.tower.enrolment.folder import RoundFolder
 from kulla.tower.enrolment.inputs import RoundMissing, Stated, open_all, read_round
 from kulla.tower.enrolment.registers import RoundRows
@@ -48,13 +49,17 @@ class AllocationDiffers(KullaError):
 
 @dataclass(slots=True)
 class AllocationReport:
-    """What a run came to. `refused`: how many applications did not count, by why."""
+    """What a run came to. `refused`: how many applications did not count, by why.
+
+    `files`: so many parts of the transcripts it gave to the quorum as files.
+    """
 
     round: str
     state: str = ""
     applicants: int = 0
     placed: int = 0
     parts: int = 0
+    files: int = 0
     refused: dict[str, int] = field(default_factory=dict)
     public: str = ""
     audit: str = ""
@@ -107,6 +112,9 @@ class Allocator:
         say("keeping the transcripts")
         self._keep(key, stated, made)
         self._post(key, stated, made, report, say)
+        say("having the quorum hold the transcripts")
+        transcripts = {"public": made.public, "audit": made.audit}
+        report.files = deposit(self._rows, self._tower, key, transcripts, self._sleep)
         report.posting_s = round(self._clock.monotonic_s() - posting, 3)
         return report
 
@@ -186,12 +194,14 @@ class Allocator:
             folder.write(made.public, made.audit, self._sealed(key, made))
 
     def _sealed(self, key: str, made: _Made) -> Iterator[tuple[str, bytes]]:
-        for child, text in made.told.items():
+        for one in made.taken:
+            child = one.applicant.applicant
+            text = _told(one, made.allocation, made.reasons[child])
             once = hashlib.sha256(f"{key} {child}".encode()).digest()[:16]
             try:
                 yield child, self._tower.seal(child, {REASONS_FIELD: text}, once)[REASONS_FIELD]
             except KullaError:
-                if child in made.countable:
+                if one.fault != "sealed":
                     raise
 
     def _post(
@@ -220,13 +230,13 @@ class Allocator:
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """What was computed: the allocation, transcripts, and by child the text of its reasons."""
+    """What was computed: the allocation, transcripts, and by child its reasons."""
 
     allocation: Allocation
     public: bytes
     audit: bytes
-    told: dict[str, str]
-    countable: frozenset[str]
+    reasons: Mapping[str, tuple[Reason, ...]]
+    taken: tuple[Taken, ...]
 
 
 def _compute(key: str, stated: Stated, opened: list[tuple[Taken, bytes]]) -> _Made:
@@ -243,16 +253,12 @@ def _compute(key: str, stated: Stated, opened: list[tuple[Taken, bytes]]) -> _Ma
         one.applicant.applicant: salt or hashlib.sha256(one.applicant.commitment).digest()
         for one, salt in opened
     }
-    told = {
-        one.applicant.applicant: _told(one, allocation, why[one.applicant.applicant])
-        for one, _ in opened
-    }
     return _Made(
         allocation,
         public_transcript(allocation, round_id=key, salts=salts, parts=stated.lottery),
         audit_transcript(allocation, round_id=key, parts=stated.lottery),
-        told,
-        frozenset(one.applicant.applicant for one, _ in opened if one.fault != "sealed"),
+        why,
+        tuple(one for one, _ in opened),
     )
 
 

@@ -15,12 +15,16 @@ import sqlite3
 from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
+from typing import Final
 
 from kulla.kernel.durable import sync_folder
 from kulla.services.enrolment.results.kept import AUDIT_FILE, PUBLIC_FILE, REASONS_FILE, folder_of
 
 _SEEN: dict[Path, tuple[int, bytes, bytes]] = {}
 """By folder, what it was found to hold, and when it last changed."""
+
+
+_FILES: Final = {"public": PUBLIC_FILE, "audit": AUDIT_FILE}
 
 
 class RoundFolder:
@@ -48,6 +52,16 @@ class RoundFolder:
                 return False
             _SEEN[self.folder] = seen
         return True
+
+    def has(self, kind: str, meant: object) -> bool:
+        """Whether the transcript of this kind is there with this SHA-256."""
+        return self._hash(_FILES[kind]) == meant
+
+    def write_one(self, kind: str, data: bytes) -> None:
+        """Put one transcript there, whole or not at all; durable on return."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._write(_FILES[kind], data)
+        sync_folder(self.folder)
 
     def write(self, public: bytes, audit: bytes, reasons: Iterable[tuple[str, bytes]]) -> None:
         """Put everything there, each file whole or not at all; durable on return."""

@@ -22,6 +22,7 @@ from kulla.services.enrolment.results.known import free_seats, number_in
 from kulla.services.enrolment.results.posting import settle_command
 from kulla.services.enrolment.results.wishes import LAPSE_MAX
 from kulla.tower.enrolment.allocating import Allocator
+from kulla.tower.enrolment.files import bring_back
 from kulla.tower.enrolment.folder import RoundFolder
 from kulla.tower.enrolment.registers import RoundRows
 from kulla.tower.enrolment.submitting import submit
@@ -82,13 +83,16 @@ class ListKeeper:
         """Rounds that are asked for, and those whose files this home has not."""
         asked = self._rows.asked()
         lost = [
-            str(row["id"])
+            row
             for row in self._rows.allocated()
             if number_in(row, "position") < watermark and not self._has_files(row)
         ]
         self._waiting = len(asked) + len(lost)
         now_s, done = self._clock.monotonic_s(), 0
-        for key in (*asked, *lost):
+        for row in lost:
+            if self._not_before_s.get(str(row["id"]), now_s) <= now_s:
+                bring_back(self._rows, self._tower, self._home, row)
+        for key in (*asked, *(str(row["id"]) for row in lost)):
             if self._not_before_s.get(key, now_s) <= now_s:
                 done += self._try(key)
         return done

@@ -61,6 +61,11 @@ class RoundRows:
             tables.APPLICATION, "round = ? AND state = ? ORDER BY id", key, tables.FILED
         )
 
+    def kept(self, key: str, kind: str = "") -> list[Row]:
+        """The parts of a round's transcripts that the quorum holds as files, in their order."""
+        rows = self._all(tables.TRANSCRIPT, "round = ? ORDER BY part", key)
+        return [row for row in rows if kind in ("", row["kind"])]
+
     def results(self, key: str) -> Iterator[Row]:
         """All results of a round."""
         return self._all(tables.RESULT, "round = ?", key)

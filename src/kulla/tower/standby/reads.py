@@ -96,6 +96,10 @@ class StandbyEdge:
         """See TowerEdge."""
         self._refuse()
 
+    def drop_file(self, name: bytes) -> None:  # noqa: ARG002
+        """See TowerEdge."""
+        self._refuse()
+
     def receipt(self, position: int, subject: str) -> bytes:  # noqa: ARG002
         """See TowerEdge."""
         self._refuse()

@@ -16,6 +16,7 @@ from kulla.kernel.errors import KullaError
 from kulla.services.enrolment.policy.rules import Claim, Facts
 
 SALT_BYTES: Final = 32
+PADDED_BYTES: Final = 1000
 
 
 class FactsInvalid(KullaError):
@@ -36,8 +37,13 @@ def commitment_of(
 
 
 def facts_text(facts: Facts) -> str:
-    """Facts as the JSON that is sealed under the child's key."""
-    return json.dumps(_plain(facts), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    """Facts as the JSON that is sealed under the child's key.
+
+    Blanks behind it make nearly all of them equally long: the length of what is sealed must not
+    tell who has a claim.
+    """
+    text = json.dumps(_plain(facts), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return text + " " * (PADDED_BYTES - len(text.encode()))
 
 
 def facts_of(text: str) -> Facts:

@@ -15,7 +15,6 @@ from kulla.services.enrolment.applications.wishes import CHOICES_MAX, CLAIMS_MAX
 from kulla.services.enrolment.policy.rules import Claim, Facts, Rules
 
 SIBLINGS_MAX: Final = 10
-EDITS: Final = ("add", "up", "down", "remove")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,7 @@ class Draft:
         listed = list(self.choices)
         if edit == "add" and programme not in listed and len(listed) < CHOICES_MAX:
             listed.append(programme)
-        elif edit != "add" and programme in listed:
+        elif edit in ("up", "down", "remove") and programme in listed:
             at = listed.index(programme)
             listed.pop(at)
             if edit == "up":

@@ -5,6 +5,7 @@ Every button posts the whole form, so everything works without a script; each ke
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -12,7 +13,7 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext as _
 
 from kulla.services.enrolment.applications.case import Case, case_of
-from kulla.services.enrolment.applications.draft import Draft, problems_of
+from kulla.services.enrolment.applications.draft import SIBLINGS_MAX, Draft, problems_of
 from kulla.services.enrolment.applications.listing import (
     at_in_words,
     priority_of,
@@ -56,7 +57,12 @@ def write(request: PageRequest, round_id: str, child: str) -> HttpResponse:
         return HttpResponseRedirect(case.address("child-apply"), status=303)
     change = case.changes if do == "mine" else draft.change
     draft = posted_draft(case, request.POST, change)
+    problems: dict[str, str] = {}
+    if do == "sibling" and case.staff:
+        draft, problems = _with_sibling(case, draft)
     keep_draft(case, draft)
+    if problems:
+        return _show(case, draft, problems, status=422)
     if do == "check":
         problems = problems_of(draft, case.rules, case.grades())
         if problems:
@@ -67,6 +73,16 @@ def write(request: PageRequest, round_id: str, child: str) -> HttpResponse:
     return HttpResponseRedirect(_onward(case, do), status=303)
 
 
+def _with_sibling(case: Case, draft: Draft) -> tuple[Draft, dict[str, str]]:
+    """The draft with the sibling whose personal number stands on the paper form."""
+    number = case.request.POST.get("sibling_number", "").strip()[:_WANTED_CHARS_MAX]
+    person = case.request.people.find_by_number(number) if number else None
+    if person is None or person.subject == case.child:
+        return draft, {"sibling_number": "no-sibling"}
+    siblings = tuple(dict.fromkeys((*draft.siblings, person.subject)))[:SIBLINGS_MAX]
+    return replace(draft, siblings=siblings), {}
+
+
 def _onward(case: Case, do: str) -> str:
     """The page again, with the same search, at the part that was worked on."""
     post = case.request.POST
@@ -74,6 +90,7 @@ def _onward(case: Case, do: str) -> str:
     searched = do == "search" or post.get("searched") == "1"
     query = urlencode({"find": "1", **wanted}) if searched else ""
     place = "found" if do == "search" else "find" if do.startswith("add:") else "list"
+    place = "siblings" if do == "sibling" else place
     return f"{case.address('child-apply')}{'?' if query else ''}{query}#{place}"
 
 
@@ -104,7 +121,9 @@ def _show(
         "found": [(one, one.programme in draft.choices) for one in found[:FOUND_MAX]],
         "found_count": len(found),
         "claims": [_claimable(case, draft, one, listed) for one in case.rules.priorities],
-        "siblings": [(one, one.subject in draft.siblings) for one in siblings_of(case)],
+        "siblings": [
+            (one, one.subject in draft.siblings) for one in siblings_of(case, draft.siblings)
+        ],
         "overtaken": draft.change != case.changes,
     }
     return case.show("write", context, status=status)

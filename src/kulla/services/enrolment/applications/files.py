@@ -85,6 +85,8 @@ def _hand_in(case: Case, command_id: bytes, about: str, name: str, content: byte
         return answer
     if answer.code == "document-twice":
         return HttpResponseRedirect(case.address("child-files"), status=303)
+    if answer.status == "refused":
+        tower.drop_file(blob)  # else whoever is refused again and again fills the disk
     return _show(case, answer=answer)
 
 

@@ -5,12 +5,18 @@ Fields are not checked yet when they are looked up: what can't be a key finds no
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Final
+
 from kulla.kernel.rows import Row, Rows
 from kulla.kernel.service import Asked
-from kulla.services.enrolment import tables
+from kulla.services.enrolment import acts, tables
 from kulla.services.enrolment.applications import policy, wishes
 from kulla.services.enrolment.policy.rules import Rules
 from kulla.services.enrolment.policy.rules_text import rules_from_json
+
+_ALL: Final = 100_000
+"""More changes than an application has: `find` takes a bound."""
 
 
 def for_child(_rows: Rows, _asked: Asked) -> policy.Known:
@@ -39,6 +45,15 @@ def for_application(rows: Rows, asked: Asked) -> policy.Known:
         programmes=programmes,
         documents=rows.find(tables.DOCUMENT, application=key),
     )
+
+
+def for_document(rows: Rows, asked: Asked) -> policy.Known:
+    """Look up what for_application does, and how many files were ever handed in."""
+    known = for_application(rows, asked)
+    if known.application is None:
+        return known
+    told = rows.find(tables.CHANGE, limit=_ALL, application=known.application["id"])
+    return replace(known, handed_in=sum(row["what"] == acts.DOCUMENT_ADDED for row in told))
 
 
 def _rules(rows: Rows, round_row: Row | None) -> Rules | None:

@@ -187,20 +187,28 @@ def history_of(case: Case) -> list[Past]:
     return found[::-1]
 
 
-def siblings_of(case: Case) -> list[Sibling]:
-    """The guardian's other children, and whether they apply in this round."""
-    others = [
-        one
-        for one in case.request.acting_for.people()
-        if one.kind == "child" and one.subject != case.child
-    ]
-    keys = {f"{case.round}-{one.subject}": one.subject for one in others}
-    filed = Application.objects.filter(id__in=keys, state=tables.FILED)
+def siblings_of(case: Case, named: Sequence[str] = ()) -> list[Sibling]:
+    """The guardian's other children, and whether they apply in this round.
+
+    A clerk sees those whom the form names: `named`.
+    """
+    if case.staff:
+        names = dict(case.request.people.names(named, "siblings on a form of enrolment"))
+        others = {key: names.get(key, "") for key in named if key != case.child}
+    else:
+        others = {
+            one.subject: one.name
+            for one in case.request.acting_for.people()
+            if one.kind == "child" and one.subject != case.child
+        }
+    filed = Application.objects.filter(
+        id__in=[f"{case.round}-{key}" for key in others], state=tables.FILED
+    )
     applied = set(filed.values_list("child", flat=True))
-    return [Sibling(one.subject, one.name, one.subject in applied) for one in others]
+    return [Sibling(key, name, key in applied) for key, name in others.items()]
 
 
 def siblings_in(case: Case, facts: Facts) -> list[Sibling]:
     """The children whom the application names, as far as this person knows them."""
-    known = {one.subject: one for one in siblings_of(case)}
+    known = {one.subject: one for one in siblings_of(case, facts.siblings)}
     return [known.get(key, Sibling(key, "", applied=False)) for key in facts.siblings]

@@ -20,6 +20,7 @@ changed-meanwhile      change                 somebody else changed it: that man
 application-unknown    application
 already-withdrawn      application
 too-many-documents     max
+too-many-handed-in     max                    removed ones count, since their bytes stay
 document-twice                                the very same file is there already
 document-unknown       document
 decided-by-now         round                  the lottery is drawn: claims stand as they are
@@ -41,6 +42,10 @@ from kulla.services.enrolment.applications import wishes
 from kulla.services.enrolment.policy.rules import Rules
 
 DOCUMENTS_MAX: Final = 12
+HANDED_IN_MAX: Final = 40
+"""Of files that were ever handed in to an application, those that were removed again too: their
+bytes stay at embassies, whose quota is the whole country's."""
+
 GUARDIAN, COUNTER = "guardian", "counter"
 
 _FAMILY_OR_COUNTER: Final[tuple[Role, ...]] = ("citizen", "clerk")
@@ -53,7 +58,8 @@ Decide = Callable[[Asked, Any], Decision]
 class Known:
     """What the registers say about what a command names; any of it may be None or empty.
 
-    `programmes` are those of the round that the choices name, by the programme's id.
+    `programmes` are those of the round that the choices name, by the programme's id. `handed_in`
+    counts the files that the application ever got.
     """
 
     child: Row | None = None
@@ -62,6 +68,7 @@ class Known:
     application: Row | None = None
     programmes: Mapping[str, Row] | None = None
     documents: Sequence[Row] = ()
+    handed_in: int = 0
 
 
 def for_roles(roles: tuple[Role, ...]) -> Callable[[Decide], Decide]:
@@ -165,6 +172,8 @@ def add_document(asked: Asked, known: Known) -> Decision:
         return row
     if len(known.documents) >= DOCUMENTS_MAX:
         return Refusal("too-many-documents", {"max": DOCUMENTS_MAX})
+    if known.handed_in >= HANDED_IN_MAX:
+        return Refusal("too-many-handed-in", {"max": HANDED_IN_MAX})
     if any(document["blob"] == wish.blob for document in known.documents):
         return Refusal("document-twice")
     data: dict[str, Value] = {

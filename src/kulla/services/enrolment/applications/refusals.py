@@ -29,6 +29,10 @@ _SENTENCES: Final[Mapping[str, Text]] = {
     "application-unknown": _("Nobody applied for this child yet."),
     "already-withdrawn": _("The application was withdrawn already."),
     "too-many-documents": _("At most %(max)s files belong to an application. Remove one first."),
+    "too-many-handed-in": _(
+        "%(max)s files were handed in for this application, the removed ones too. That is the "
+        "most; ask at a counter."
+    ),
     "document-twice": _("This very file was handed in already."),
     "document-unknown": _("This file was removed already."),
     "decided-by-now": _("The lottery is drawn: claims stand as they are."),
@@ -43,6 +47,7 @@ _SENTENCES: Final[Mapping[str, Text]] = {
     ),
     "malformed": _("Something in this form was not as this site sends it. Please start again."),
     # What a page sees before it sends anything.
+    "no-sibling": _("Nobody else in the register has this number. Check it with the family."),
     "no-grade": _("Choose the grade."),
     "no-choices": _("Put at least one programme on the list."),
     "no-file": _("Choose a file."),

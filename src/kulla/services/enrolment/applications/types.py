@@ -13,7 +13,7 @@ COMMANDS: Final[Mapping[str, CommandType]] = {
     "enter_child": CommandType(gather.for_child, policy.enter_child),
     "apply": CommandType(gather.for_application, policy.file),
     "withdraw": CommandType(gather.for_application, policy.withdraw),
-    "add_document": CommandType(gather.for_application, policy.add_document),
+    "add_document": CommandType(gather.for_document, policy.add_document),
     "remove_document": CommandType(gather.for_application, policy.remove_document),
     "decide_claim": CommandType(gather.for_application, policy.decide_claim),
 }

@@ -98,16 +98,19 @@ def keep_draft(case: Case, draft: Draft) -> None:
 
 def posted_draft(case: Case, posted: Any, change: int) -> Draft:
     """The draft as the form has it: `posted` is a QueryDict. Nothing of it is trusted."""
-    allowed = {one.subject for one in case.request.acting_for.people()}
+    posted_siblings = posted.getlist("sibling")[:SIBLINGS_MAX]
     facts = case.facts() if case.row is not None else None
+    allowed = {one.subject for one in case.request.acting_for.people()}
     allowed |= set(facts.siblings) if facts else set()
+    if case.staff:  # who signs what they name
+        allowed |= set(case.request.people.names(posted_siblings, "siblings on a paper form"))
     claims = [
         Claim(kind, at)
         for kind, _colon, at in (
             one[: 2 * ID_CHARS_MAX].partition(":") for one in posted.getlist("claim")[:CLAIMS_MAX]
         )
     ]
-    siblings = [one for one in posted.getlist("sibling") if one in allowed and one != case.child]
+    siblings = [one for one in posted_siblings if one in allowed and one != case.child]
     draft = Draft(
         grade=_short(posted.get("grade", "")),
         choices=tuple(dict.fromkeys(_short(one) for one in posted.getlist("choice")[:CHOICES_MAX])),

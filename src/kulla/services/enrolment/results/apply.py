@@ -100,10 +100,22 @@ def allocated(rows: RowsByKey, act: Act) -> None:
     rows.put(tables.RUN, run | told | {"position": act.position})
 
 
+def transcript_kept(rows: RowsByKey, act: Act) -> None:
+    """Note which file has the part. Raises UnfitAct where one has it already."""
+    data = act.data
+    key = f"{data['round']}-{data['kind']}-{data['part']}"
+    if rows.get(tables.TRANSCRIPT, key) is not None:
+        raise unfit(act, f"the part {key} is kept already")
+    said: Row = {name: data[name] for name in ("round", "kind", "part", "parts", "subject", "blob")}
+    rows.put(tables.TRANSCRIPT, {"id": key, **said, "position": act.position})
+
+
 def offers_opened(rows: RowsByKey, act: Act) -> None:
     """Families see their results. Raises UnfitAct where the round is not allocated."""
     row = round_in(rows, act, tables.ALLOCATED)
     rows.put(tables.ROUND, row | {"state": tables.OFFERED, "position": act.position})
+    opened = {"opened_position": act.position, "position": act.position}
+    rows.put(tables.RUN, _run(rows, act.data["round"]) | opened)
 
 
 def audit_opened(rows: RowsByKey, act: Act) -> None:
@@ -321,5 +333,6 @@ def _run(rows: RowsByKey, key: str) -> Row:
         "count": 0,
         "placed": 0,
         "allocated_ms": 0,
+        "opened_position": -1,
         "position": 0,
     }

@@ -57,12 +57,7 @@ def mine(request: PageRequest) -> HttpResponse:
     """All results of the person who is signed in, and of those for whom they may act."""
     whose = {one.subject: one.name for one in request.acting_for.people()}
     whose[signed_in(request).subject] = ""
-    below = reading.watermark(request)
-    rounds = {
-        row.id: row
-        for row in Round.objects.filter(state__in=reading.OUT)
-        if row.state == tables.ENDED or row.position < below
-    }
+    rounds = reading.opened_rounds(request)
     results = Result.objects.filter(child__in=list(whose), round__in=list(rounds))
     found = [
         {
@@ -183,7 +178,7 @@ def show(
 def _context(request: PageRequest, round_id: str, child: str) -> dict[str, Any]:
     """All that the child's pages show. Raises Http404 for another's child, or before results."""
     whose = reading.child_of(request, child)
-    row = reading.round_in(request, round_id, *reading.OUT)
+    row = reading.opened_round(request, round_id)
     found = reading.result_of(round_id, child)
     rules = reading.rules_of(row)
     application = Application.objects.filter(id=f"{round_id}-{child}").first()

@@ -12,6 +12,7 @@ from kulla.services.enrolment.results import wishes
 from kulla.services.enrolment.results.known import (
     ChildKnown,
     FreeKnown,
+    KeepKnown,
     LapseKnown,
     LateKnown,
     ListKnown,
@@ -32,6 +33,13 @@ def for_round(rows: Rows, asked: Asked) -> RoundKnown:
     """Look up the round and its run."""
     key = wishes.key_of(asked.data, "round")
     return RoundKnown(rows.get(tables.ROUND, key), rows.get(tables.RUN, key))
+
+
+def for_keeping(rows: Rows, asked: Asked) -> KeepKnown:
+    """Look up the round, and which parts of its transcripts are kept."""
+    key = wishes.key_of(asked.data, "round")
+    kept = rows.find(tables.TRANSCRIPT, 2 * wishes.FILES_MAX, round=key)
+    return KeepKnown(rows.get(tables.ROUND, key), kept)
 
 
 def for_posting(rows: Rows, asked: Asked) -> PostKnown:

@@ -31,6 +31,14 @@ class RoundKnown:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepKnown:
+    """A round, and the parts of its transcripts that are kept already."""
+
+    round: Row | None
+    kept: Sequence[Row]
+
+
+@dataclass(frozen=True, slots=True)
 class PostKnown:
     """A round; by child the application and the result; by programme its row and how full it is."""
 

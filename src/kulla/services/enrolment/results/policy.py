@@ -15,6 +15,7 @@ not-a-choice       child, programme    the family did not ask for it, or as anot
 programme-unknown  programme
 over-capacity      programme, seats    more children than seats
 parts-missing      parts, posted   not all results were posted
+kept-already       kind, part      this part of a transcript is kept
 count-differs      count, filed    results and filed applications differ in number
 round-exists       round           the new round's id is in use
 no-free-seats      round           nothing is left to give away
@@ -34,6 +35,7 @@ from kulla.services.enrolment.results import wishes
 from kulla.services.enrolment.results.known import (
     MINISTRY,
     FreeKnown,
+    KeepKnown,
     PostKnown,
     RoundKnown,
     choices_of,
@@ -46,6 +48,7 @@ from kulla.services.enrolment.results.known import (
 )
 
 OPEN_POOL: Final = "open"
+TRANSCRIPTS: Final = ("public", "audit")
 
 
 @for_roles(*MINISTRY)
@@ -170,6 +173,38 @@ def finish_allocation(asked: Asked, known: RoundKnown) -> Decision:
         "kept": [[programme, seats] for programme, seats in kept],
     }
     return (NewAct(acts.ALLOCATED, data),)
+
+
+@for_allocator
+def keep_transcript(asked: Asked, known: KeepKnown) -> Decision:
+    """A part of a transcript is held as a file. Data: as the act transcript_kept.
+
+    All parts are sealed under one key, which the first of them brings.
+    """
+    fields = wishes.Fields(asked.data)
+    key, kind = fields.id("round"), fields.one_of("kind", TRANSCRIPTS)
+    parts = fields.number("parts", 1, wishes.FILES_MAX)
+    part, subject = fields.number("part", 1, parts), fields.hex_id("subject")
+    blob, wrapped = fields.hash("blob"), fields.hash_or_none("key")
+    fields.end()
+    wrong = wrong_state(known.round, key, tables.ALLOCATED, tables.OFFERED, tables.ENDED)
+    if wrong is not None:
+        return wrong
+    if any((row["kind"], row["part"]) == (kind, part) for row in known.kept):
+        return Refusal("kept-already", {"kind": kind, "part": part})
+    if bool(wrapped) == bool(known.kept) or any(row["subject"] != subject for row in known.kept):
+        return Refusal("malformed", {"field": "key"})
+    data: dict[str, Value] = {
+        "round": key,
+        "kind": kind,
+        "part": part,
+        "parts": parts,
+        "subject": subject,
+        "key": wrapped,
+        "blob": blob,
+    }
+    names = (wrapped, blob) if wrapped else (blob,)
+    return (NewAct(acts.TRANSCRIPT_KEPT, data, names),)
 
 
 @for_roles(*MINISTRY)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from kulla.kernel.canonical import Value, encode
@@ -16,6 +17,7 @@ from kulla.kernel.service import ALLOCATOR, Command
 from kulla.services.enrolment import acts
 from kulla.services.enrolment.policy.allocate import Allocation
 from kulla.services.enrolment.policy.market import pool_of, told_pool
+from kulla.services.enrolment.results.policy import TRANSCRIPTS
 
 PART_BYTES_MAX: Final = 56_000
 """Of rows and places; an entry holds 65,535 bytes with its head."""
@@ -54,6 +56,14 @@ def finish_command(
         "kept": seats,
     }
     return _command("finish_allocation", key, 0, data)
+
+
+def keep_command(data: dict[str, Value]) -> Command:
+    """The command keep_transcript, which brings the file and, with the first, its key."""
+    number = (TRANSCRIPTS.index(str(data["kind"])) << 20) + int(str(data["part"]))
+    command = _command("keep_transcript", str(data["round"]), number, data)
+    names = tuple(one for one in (data["key"], data["blob"]) if isinstance(one, bytes) and one)
+    return replace(command, names=names)
 
 
 def settle_command(name: str, key: str, number: int, data: dict[str, Value]) -> Command:

@@ -22,7 +22,7 @@ A_PAGE: Final = 40
 @open_to_all()
 def results(request: PageRequest, round_id: str) -> HttpResponse:
     """How far each programme came, how many have a place, and how anybody checks it."""
-    row = reading.round_in(request, round_id, *reading.OUT)
+    row = reading.opened_round(request, round_id)
     rules, path = reading.rules_of(row), reading.transcript(row)
     rows = Programme.objects.filter(round=row.id).order_by("grade", "name", "id")
     page = Paginator(rows, A_PAGE).get_page(request.GET.get("page", "1"))
@@ -53,7 +53,7 @@ def results(request: PageRequest, round_id: str) -> HttpResponse:
 @open_to_all()
 def transcript(request: PageRequest, round_id: str) -> FileResponse:
     """The public transcript as a file, byte for byte as the journal names it."""
-    row = reading.round_in(request, round_id, *reading.OUT)
+    row = reading.opened_round(request, round_id)
     path = reading.transcript(row)
     if path is None:
         raise Http404

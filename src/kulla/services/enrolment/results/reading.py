@@ -18,7 +18,16 @@ from django.conf import settings
 from django.http import Http404
 
 from kulla.services.enrolment import tables
-from kulla.services.enrolment.models import Filled, Place, Programme, Result, Round, RuleSet, School
+from kulla.services.enrolment.models import (
+    Filled,
+    Place,
+    Programme,
+    Result,
+    Round,
+    RuleSet,
+    Run,
+    School,
+)
 from kulla.services.enrolment.policy.rules import Rules
 from kulla.services.enrolment.policy.rules_text import rules_from_json
 from kulla.services.enrolment.results import kept
@@ -55,13 +64,19 @@ def watermark(request: PageRequest) -> int:
     return request.tower.witnessing().watermark
 
 
-def round_in(request: PageRequest, key: str, *states: str) -> Round:
-    """The round, in one of these states as a quorum holds it. Raises Http404."""
-    found = Round.objects.filter(id=key, state__in=states).first()
+def opened_rounds(request: PageRequest, **wanted: str) -> dict[str, Round]:
+    """The rounds whose results a quorum knows to be open, by id."""
+    below = watermark(request)
+    rows = {row.id: row for row in Round.objects.filter(state__in=OUT, **wanted)}
+    runs = Run.objects.filter(id__in=list(rows), opened_position__lt=below)
+    return {one.id: rows[one.id] for one in runs if one.opened_position >= 0}
+
+
+def opened_round(request: PageRequest, key: str) -> Round:
+    """The round, if its results are open to families. Raises Http404."""
+    found = opened_rounds(request, id=key).get(key)
     if found is None:
         raise Http404
-    if found.position >= watermark(request) and found.state == states[0]:
-        raise Http404  # what made it so is not confirmed yet
     return found
 
 

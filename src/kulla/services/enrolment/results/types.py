@@ -13,6 +13,7 @@ COMMANDS: Final[Mapping[str, CommandType]] = {
     "ask_allocation": CommandType(gather.for_round, policy.ask_allocation),
     "post_results": CommandType(gather.for_posting, policy.post_results),
     "finish_allocation": CommandType(gather.for_round, policy.finish_allocation),
+    "keep_transcript": CommandType(gather.for_keeping, policy.keep_transcript),
     "open_offers": CommandType(gather.for_round, policy.open_offers),
     "open_audit": CommandType(gather.for_round, policy.open_audit),
     "prepare_complementary": CommandType(gather.for_free_seats, policy.prepare_complementary),
@@ -29,6 +30,8 @@ ACTS: Final[Mapping[str, ActType]] = {
     acts.ALLOCATION_ASKED: ActType(apply.allocation_asked),
     acts.RESULTS_POSTED: ActType(apply.results_posted),
     acts.ALLOCATED: ActType(apply.allocated),
+    # Its subject is no person: the key is the transcripts' own.
+    acts.TRANSCRIPT_KEPT: ActType(apply.transcript_kept, noted=False),
     acts.OFFERS_OPENED: ActType(apply.offers_opened),
     acts.AUDIT_OPENED: ActType(apply.audit_opened),
     acts.OFFER_ANSWERED: ActType(apply.offer_answered),

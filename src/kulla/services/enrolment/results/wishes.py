@@ -16,6 +16,7 @@ CHOICES_MAX: Final = 400
 PART_ROWS_MAX: Final = 5000
 PARTS_MAX: Final = 1_000_000
 LAPSE_MAX: Final = 200
+FILES_MAX: Final = 1000
 COUNT_MAX: Final = 100_000_000
 SECONDS_MAX: Final = 1 << 40
 
@@ -118,6 +119,10 @@ class Fields:
         if not isinstance(value, bytes) or len(value) != _HASH_BYTES:
             raise Malformed(field)
         return value
+
+    def hash_or_none(self, field: str) -> bytes:
+        """32 bytes, or b''."""
+        return b"" if self._take(field) == b"" else self.hash(field)
 
     def ids(self, field: str, most: int) -> tuple[str, ...]:
         """At least one id, at most `most`, each once."""

@@ -6,6 +6,7 @@ signed is what the rules allow; the scribe sees to it again.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -27,6 +28,8 @@ from kulla.services.enrolment.rounds.forms import DAY_TITLES, Typed
 from kulla.services.enrolment.rounds.public import round_context
 from kulla.services.enrolment.rounds.words import STATES, in_words, missing_text
 from kulla.services.pages import (
+    COMMAND_FIELD,
+    KEPT_FIELD,
     PageRequest,
     fresh_command_id,
     open_to,
@@ -35,6 +38,8 @@ from kulla.services.pages import (
 )
 
 Summary = Sequence[tuple[str, str]]
+
+_NOT_TYPED: Final = frozenset({"csrfmiddlewaretoken", COMMAND_FIELD, KEPT_FIELD, "rows"})
 
 _STEPS: Final = {
     "publish": "publish_round",
@@ -69,10 +74,12 @@ def new(request: PageRequest) -> HttpResponse:
         said = [(_("New round"), typed.of("title")), *_day_lines(data)]
         return begin(request, "prepare_round", command_id, command, said, done=page, back=back)
     posted = request.method == "POST"
+    if not posted:
+        typed = Typed(kept_typed(request))
     context = {
-        "typed": typed if posted else Typed({}),
+        "typed": typed,
         "fresh": True,
-        "day_fields": day_fields(typed if posted else Typed({})),
+        "day_fields": day_fields(typed),
         "parents": Round.objects.filter(parent="").order_by("-opens_s"),
     }
     return show(request, "round_form", context, status=422 if posted else 200)
@@ -124,12 +131,14 @@ def _change(request: PageRequest, row: Round) -> HttpResponse:
     if request.method == "POST" and command_id and not typed.problems:
         summary = [(_("Round"), typed.of("title")), *_day_lines(data)]
         command = {"round": row.id, **data}
-        return begin(request, "change_round", command_id, command, summary, done=page)
+        back = request.path
+        return begin(request, "change_round", command_id, command, summary, done=page, back=back)
     posted = request.method == "POST"
     if not posted:
         named = ("title", "school_year", "parent")
         shown = {name: getattr(row, name) for name in named}
-        typed = Typed(shown | {name: forms.local_text(getattr(row, name)) for name in wishes.DAYS})
+        shown |= {name: forms.local_text(getattr(row, name)) for name in wishes.DAYS}
+        typed = Typed({**shown, **kept_typed(request)})
     context = {
         "round": row,
         "typed": typed,
@@ -150,9 +159,11 @@ def _move(request: PageRequest, row: Round) -> HttpResponse:
         summary = [(_("Round"), row.title), *_day_lines(data, moved)]
         summary.append((_("Why, for everybody to read"), typed.of("why")))
         command = {"round": row.id, **data}
-        return begin(request, "move_round", command_id, command, summary, done=page)
+        back = request.path
+        return begin(request, "move_round", command_id, command, summary, done=page, back=back)
     if not posted:
-        typed = Typed({name: forms.local_text(at_s) for name, at_s in were.items()})
+        shown = {name: forms.local_text(at_s) for name, at_s in were.items()}
+        typed = Typed({**shown, **kept_typed(request)})
     context = {
         "round": row,
         "typed": typed,
@@ -213,14 +224,28 @@ def begin(
     done: str,
     back: str = "",
 ) -> HttpResponse:
-    """Have a command of the ministry signed."""
-    return request.signing.begin(
+    """Have a command of the ministry signed; what was typed is kept until it is done."""
+    response = request.signing.begin(
         request,
         Command(SERVICE_NAME, name, command_id, signed_in(request), dict(data)),
         summary=summary,
         done=done,
         back=back or done,
     )
+    typed = {field: value for field, value in request.POST.items() if field not in _NOT_TYPED}
+    request.kept.keep(response, _form_of(request), {k: str(v) for k, v in typed.items()})
+    return response
+
+
+def kept_typed(request: PageRequest) -> Mapping[str, str]:
+    """What was typed into this page's form before, and is not done yet; else nothing."""
+    return request.kept.typed(_form_of(request))
+
+
+def _form_of(request: PageRequest) -> str:
+    """The name of this page's form among kept ones: its address, in letters."""
+    digest = hashlib.sha256(request.path.encode()).hexdigest()[:24]
+    return "m-" + digest.translate(str.maketrans("0123456789", "ghijklmnop"))
 
 
 def show(
@@ -234,8 +259,13 @@ def show(
         "answer": answer,
         "answer_text": in_words(answer) if answer else "",
         "command": posted.hex() if posted else fresh_command_id(request),
+        "kept_mark": request.kept.mark(_form_of(request)),
+        "was_typed": request.method != "POST" and bool(kept_typed(request)),
     }
-    return render(request, f"enrolment/ministry/{name}.html", shown, status=status)
+    response = render(request, f"enrolment/ministry/{name}.html", shown, status=status)
+    if answer is not None and answer.status == "accepted":
+        request.kept.forget(response)
+    return response
 
 
 def prepared_round(key: str) -> Round:

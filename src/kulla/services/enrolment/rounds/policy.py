@@ -341,7 +341,8 @@ def _round_data(asked: Asked) -> dict[str, Any]:
 
 
 def _prepared(data: Mapping[str, Any], known: RoundKnown) -> Decision:
-    if data["parent"] and (known.parent is None or known.parent["parent"]):
+    parent = known.parent
+    if data["parent"] and (parent is None or parent["parent"] or parent["id"] == data["round"]):
         return Refusal("parent-unknown", {"parent": data["parent"]})
     refusal = _out_of_order(data)
     return refusal or (NewAct(acts.ROUND_PREPARED, data),)

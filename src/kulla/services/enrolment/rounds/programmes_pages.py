@@ -17,7 +17,7 @@ from kulla.services.enrolment.models import Programme, Round, School
 from kulla.services.enrolment.policy.rules import Pool, Rules
 from kulla.services.enrolment.rounds import csv_in, forms, reading
 from kulla.services.enrolment.rounds.forms import Typed
-from kulla.services.enrolment.rounds.ministry import begin, prepared_round, show
+from kulla.services.enrolment.rounds.ministry import begin, kept_typed, prepared_round, show
 from kulla.services.enrolment.rounds.prose import pool_title_of
 from kulla.services.enrolment.rounds.public import grade_name, named_grades
 from kulla.services.enrolment.rounds.uploads import csv_answer, posted_text, shown_parts
@@ -81,7 +81,8 @@ def _form(request: PageRequest, row: Round, old: Programme | None) -> HttpRespon
     if posted and "remove" in request.POST and old is not None and command_id:
         data: dict[str, Any] = {"round": row.id, "programme": old.programme}
         summary = [(_("Remove the programme"), f"{old.name} ({old.programme})")]
-        return begin(request, "remove_programme", command_id, data, summary, done=page)
+        back = request.path
+        return begin(request, "remove_programme", command_id, data, summary, done=page, back=back)
     typed, seats = forms.read_programme(request.POST, rules.pools, fresh=old is None)
     key = old.programme if old is not None else typed.of("programme")
     school = School.objects.filter(id=typed.of("school")).first()
@@ -96,9 +97,10 @@ def _form(request: PageRequest, row: Round, old: Programme | None) -> HttpRespon
         summary = [(_("Programme"), f"{typed.of('name')} ({key})"), (_("School"), school.name)]
         summary.append((_("Grade"), grade_name(rules, typed.of("grade"))))
         summary.append((_("Seats"), _in_words(seats, rules.pools)))
-        return begin(request, "set_programme", command_id, data, summary, done=page)
+        back = request.path
+        return begin(request, "set_programme", command_id, data, summary, done=page, back=back)
     if not posted:
-        typed = Typed(_shown(old, rules.pools))
+        typed = Typed({**_shown(old, rules.pools), **kept_typed(request)})
     context = {
         "round": row,
         "old": old,

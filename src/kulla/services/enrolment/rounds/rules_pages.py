@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from kulla.services.enrolment.policy.rules import OPEN_POOL, Rules
 from kulla.services.enrolment.rounds import reading, rules_form, rules_text
-from kulla.services.enrolment.rounds.ministry import begin, prepared_round, show
+from kulla.services.enrolment.rounds.ministry import begin, kept_typed, prepared_round, show
 from kulla.services.enrolment.rounds.prose import Section, rules_in_words
 from kulla.services.enrolment.rounds.public import ages_of
 from kulla.services.enrolment.rounds.rules_form import RulesTyped
@@ -24,8 +24,9 @@ def rules(request: PageRequest, round_id: str) -> HttpResponse:
     row = prepared_round(round_id)
     current = reading.rules_of(row)
     if request.method != "POST":
+        kept = kept_typed(request)
         typed = rules_form.typed_of(current) if current else rules_form.fresh()
-        return _page(request, row.id, typed, current)
+        return _page(request, row.id, rules_form.read(kept) if kept else typed, current)
     button = request.POST.get("do", "")
     button = button if isinstance(button, str) else ""
     typed = rules_form.read(request.POST)

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from kulla.services.enrolment.models import School
 from kulla.services.enrolment.rounds import csv_in, forms
 from kulla.services.enrolment.rounds.forms import Typed
-from kulla.services.enrolment.rounds.ministry import begin, show
+from kulla.services.enrolment.rounds.ministry import begin, kept_typed, show
 from kulla.services.enrolment.rounds.uploads import csv_answer, posted_text, shown_parts
 from kulla.services.pages import PageRequest, open_to, read_command_id
 
@@ -61,10 +61,11 @@ def _form(request: PageRequest, row: School | None) -> HttpResponse:
         data = {name: typed.of(name) for name in csv_in.SCHOOL_COLUMNS} | {"school": key}
         summary = [(_("School"), f"{typed.of('name')} ({key})")]
         summary += [(_("Place"), ", ".join(typed.of(n) for n in ("address", "town", "county")))]
-        return begin(request, "enter_school", command_id, data, summary, done=page)
+        back = request.path
+        return begin(request, "enter_school", command_id, data, summary, done=page, back=back)
     if not posted:
         shown = {name: getattr(row, name) for name in csv_in.SCHOOL_COLUMNS[1:]} if row else {}
-        typed = Typed(shown)
+        typed = Typed({**shown, **kept_typed(request)})
     return show(request, "school", {"typed": typed, "school": row}, status=422 if posted else 200)
 
 

@@ -127,6 +127,26 @@ def test_results_must_be_what_families_asked_for_and_fit() -> None:
     assert code(ask(*JOB, "finish_allocation", parts=1, count=5, **done)) == "done"
 
 
+def test_transcripts_are_kept_part_by_part_under_one_key() -> None:
+    day = Day(offered=False)
+    subject, wrapped = "7" * 32, bytes([7]) * 32
+
+    def keep(kind: str, part: int, key: bytes = b"", **more: Any) -> Any:
+        data = {"round": ROUND, "kind": kind, "part": part, "parts": 2, "subject": subject}
+        data |= {"key": key, "blob": bytes([part]) * 32}
+        return day.desk.ask(*JOB, "keep_transcript", **data, **more)
+
+    assert code(keep("public", 1, wrapped)) == "round-state", "not before there is one"
+    post(day.desk, day.rows, day.places)
+    assert code(day.desk.ask("clerk", CLERK, "keep_transcript", round=ROUND)) == "not-allowed"
+    assert code(keep("public", 1)) == "malformed", "the first brings the key"
+    assert code(keep("public", 1, wrapped)) == "done"
+    assert code(keep("public", 1, wrapped)) == "kept-already"
+    assert code(keep("public", 2, wrapped)) == "malformed", "and no other does"
+    assert code(keep("audit", 1)) == "done"
+    assert code(keep("secret", 1)) == "malformed"
+
+
 def test_the_ministry_asks_once_and_only_for_a_drawn_round() -> None:
     day = Day(offered=False)
     assert code(day.desk.ask("clerk", CLERK, "ask_allocation", round=ROUND)) == "done"
