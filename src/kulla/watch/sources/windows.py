@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, Final
 from kulla.watch.sources import json_lines
 from kulla.watch.sources.batch import Batch, Reject, encoded, reject
 from kulla.watch.sources.flat import flattened
-from kulla.watch.sources.lines import numbered
+from kulla.watch.sources.lines import Pause, numbered
 from kulla.watch.sources.recognise import HEAD_BYTES
 
 _EVENTS_MAX: Final = 10_000
@@ -133,7 +133,10 @@ def read_json(stream: BinaryIO, file: str) -> Iterator[Batch | Reject]:
         if isinstance(item, Reject):
             yield item
             continue
-        number, text = item[0], item[1]
+        if isinstance(item, Pause):
+            yield from gathering.rest()
+            continue
+        number, text = item
         ready = _ready(file, number, text)
         if isinstance(ready, Reject):
             yield ready
