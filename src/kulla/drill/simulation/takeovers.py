@@ -162,6 +162,11 @@ class Takeovers:
         return any(one[: len(other)] != other[: len(one)] for one, other in combinations(logs, 2))
 
     @property
+    def faults(self) -> list[str]:
+        """Why those that are under way do not get on."""
+        return [site.last_fault for site in self.under_way]
+
+    @property
     def last_fault(self) -> str:
         """Why the last one that is under way does not get on."""
         return self.under_way[-1].last_fault if self.under_way else ""

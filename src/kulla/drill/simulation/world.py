@@ -278,8 +278,9 @@ class World:
             self.met("two takeovers split the embassies")
             return True
         two_signers = self.mishaps.thief is not None or self.profile.restored
-        fault = self.takeovers.last_fault
-        return two_signers and fault.startswith("NotSettled")
+        # Of two sites that take over, the one that has the seals is the one that can't settle.
+        waits = any(fault.startswith("NotSettled") for fault in self.takeovers.faults)
+        return two_signers and waits
 
     def _mend_disks(self) -> None:
         for node in self.embassies.values():
