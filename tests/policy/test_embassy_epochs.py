@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -15,8 +14,6 @@ from kulla.embassy.mirror import origin_hash
 from kulla.journal.epochs import Succession, sign_succession, verify_seal
 from kulla.journal.merkle import EMPTY_ROOT
 from kulla.journal.policy_file import Log
-from kulla.rebuild.sources import FolderSource
-from kulla.tower.filling import bring_policies
 
 TOWER = MadeUpTower()
 
@@ -29,17 +26,6 @@ def embassy() -> SimulatedEmbassy:
 @pytest.fixture
 def log() -> GrowingLog:
     return GrowingLog(TOWER.log_key, entries(10))
-
-
-class Pinned(FolderSource):
-    """Another embassy that is pinned to this policy."""
-
-    def __init__(self, name: str, policy: bytes) -> None:
-        super().__init__(name, Path("nowhere"))
-        self._policy = policy
-
-    def policy(self, version: int | None = None) -> bytes | None:
-        return self._policy if version in (None, 2) else None
 
 
 def succession(origin: str = "journal.kulla.example/2", reason: str = "fire") -> Succession:
@@ -158,45 +144,6 @@ def test_a_succession_in_the_place_of_a_lost_one_is_taken_and_that_one_no_more(
     embassy.crash()
     assert isinstance(refused(embassy.mirror.seal(signed(lost))), SealedForAnother)
     assert embassy.mirror.add_checkpoint(log.checkpoint_body(10)).status == 403
-
-
-def test_an_embassy_that_sealed_anew_refuses_the_policy_of_the_site_that_was_given_up(
-    embassy: SimulatedEmbassy,
-):
-    lost = succession()
-    after = replace(succession("journal.kulla.example/2b"), instead=(lost.digest(),))
-    embassy.mirror.seal(signed(lost))
-    embassy.mirror.seal(signed(after))
-    versions = {
-        each.new_log.name: TOWER.signed(
-            replace(TOWER.unsigned_policy, version=2, logs=(*TOWER.policy.logs, Log(each.new_log))),
-            ("arta", "besa"),
-        ).render()
-        for each in (lost, after)
-    }
-    for _ in range(2):
-        error = refused(embassy.mirror.set_policy(versions[lost.new_log.name]))
-        assert isinstance(error, SealedForAnother)
-        assert error.statement == signed(after)
-        embassy.crash()
-    names = ("a stranger", "another one", NAME)
-    shown = [Pinned(name, versions[lost.new_log.name]) for name in names]
-    assert bring_policies(embassy.mirror, shown) == 1
-    assert embassy.mirror.set_policy(versions[after.new_log.name]).status == 200
-
-
-def test_what_more_than_n_minus_k_others_are_pinned_to_is_taken_against_a_seal(
-    embassy: SimulatedEmbassy,
-):
-    lost = succession()
-    after = replace(succession("journal.kulla.example/2b"), instead=(lost.digest(),))
-    embassy.mirror.seal(signed(after))
-    logs = (*TOWER.policy.logs, Log(lost.new_log))
-    new = TOWER.signed(replace(TOWER.unsigned_policy, version=2, logs=logs), ("arta", "besa"))
-    others = [known.name for known in TOWER.policy.embassies if known.name != NAME]
-    assert bring_policies(embassy.mirror, [Pinned(others[0], new.render())]) == 1
-    assert bring_policies(embassy.mirror, [Pinned(name, new.render()) for name in others[:2]]) == 2
-    assert embassy.mirror.policy == new
 
 
 def test_a_sealed_log_lets_no_change_of_the_policy_through_but_its_successor(

@@ -246,9 +246,9 @@ class Denies(LyingMirror):
         self.lied("checkpoint")
         return Reply(404)
 
-    def set_policy(self, body: bytes, *, vouched: bool = False) -> Reply:
+    def set_policy(self, body: bytes) -> Reply:
         """See Mirror: it says that it took it."""
-        del body, vouched
+        del body
         self.lied("policy")
         return Reply(200)
 

@@ -320,20 +320,16 @@ class Mirror:
 
     # what custodians sign
 
-    def set_policy(self, body: bytes, *, vouched: bool = False) -> Reply:
-        """POST /policy: the next version, signed by custodians of both. `vouched`: see move_on."""
+    def set_policy(self, body: bytes) -> Reply:
+        """POST /policy: the next version, signed by custodians of the old one and of the new."""
         try:
             with self._policy_lock:
                 if body != self._policy_data:
                     with self._desk_lock:
                         desk = self._stores.desk
+                        sealed = self._logs[self.policy.current_log.key.name].sealed is not None
                         self.policy = move_on(
-                            desk,
-                            self.policy,
-                            self._policy_data,
-                            body,
-                            sealed=self._logs[self.policy.current_log.key.name].sealed,
-                            vouched=vouched,
+                            desk, self.policy, self._policy_data, body, sealed=sealed
                         )
                     self._policy_data = body
                     self._open_logs()

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from kulla.embassy.errors import Refused, SealedForAnother, SettingsInvalid
-from kulla.journal.epochs import parse_succession
+from kulla.embassy.errors import Refused, SettingsInvalid
 from kulla.journal.errors import JournalError, TileMissing
 from kulla.journal.notes import VerifierKey
 from kulla.journal.policy_file import (
@@ -65,21 +64,12 @@ def pin_first(desk: TileStore, data: bytes, mirror_key: VerifierKey) -> PolicyFi
 
 
 def move_on(
-    desk: TileStore,
-    old: PolicyFile,
-    old_data: bytes,
-    data: bytes,
-    *,
-    sealed: bytes | None = None,
-    vouched: bool = False,
+    desk: TileStore, old: PolicyFile, old_data: bytes, data: bytes, *, sealed: bool = False
 ) -> PolicyFile:
     """Replace the pinned policy by its next version; durable on return. Raises Refused.
 
-    `sealed`: the succession that the newest log is sealed for, so the next version must name the
-    log that follows it. Where that succession stands in the place of others, the next version must
-    name its log and no other (else SealedForAnother): a site that custodians gave up for lost
-    must not come to a home after all. `vouched`: unless so many other embassies are pinned to that
-    version that nobody else can come to a quorum. All versions are kept, for those who missed some.
+    `sealed`: the newest log is sealed, so the next version must name the log that follows it. All
+    versions are kept, for those who missed some.
     """
     try:
         new = parse_policy(data, place="policy")
@@ -90,13 +80,8 @@ def move_on(
     except JournalError as error:
         status = 409 if new.version != old.version + 1 else 403
         raise Refused(status, str(error)) from error
-    if sealed is not None:
-        if len(new.logs) == len(old.logs):
-            raise Refused(409, "a takeover is under way: a change of the policy comes after it.")
-        promised = parse_succession(sealed)
-        other = new.logs[len(old.logs)].key != promised.new_log
-        if other and promised.instead and not vouched:
-            raise SealedForAnother(sealed, place="policy")
+    if sealed and len(new.logs) == len(old.logs):
+        raise Refused(409, "a takeover is under way: a change of the policy comes after it.")
     desk.put({f"{VERSIONS}{old.version}": old_data})
     desk.swap(POLICY, old_data, data)
     return new
