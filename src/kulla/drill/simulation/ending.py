@@ -34,6 +34,8 @@ def look_at_the_end(world: World) -> None:
     judge.check_accepted(process.connection.plain)
     judge.check_slots(process.connection.plain)
     life, policy, keys = Life(), home.folder.policy, country.journal_keys()
+    for node in world.embassies.values():
+        node.start()  # one may just have died: what it alone was fed by a thief was adopted
     sources = [
         HttpSource(world.network.client("rebuild", life, node))
         for node in world.embassies.values()
