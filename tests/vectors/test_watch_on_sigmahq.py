@@ -34,6 +34,10 @@ def test_every_rule_loads_or_is_named_and_every_regression_case_is_found(tmp_pat
     assert tested["rules"] + len(tested["unfit"]) == 3777
     assert all("placeholder" in one["reason"] for one in tested["unfit"])
     assert len({one["rule_id"] for one in tested["cases"]}) == 100
+    named = {one["id"] for one in tested["unreached"]}
+    cases = {one["rule_id"] for one in tested["cases"]}
+    assert not named & cases, "a rule that finds its regression data is reached"
+    assert all("nothing that is read here" in one["reason"] for one in tested["unreached"])
 
 
 def test_the_search_and_plain_sql_find_the_same_in_recorded_attacks():

@@ -38,6 +38,11 @@ RULES = click.option(
 PIPELINE = click.option(
     "--pipeline", type=FILE, help="A pySigma pipeline: fills placeholders, renames fields."
 )
+MAPPINGS = click.option(
+    "--mappings",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder of TOML files that say which fields of other JSON logs mean what.",
+)
 NO_CACHE = click.option("--no-cache", is_flag=True, help="Compile all rules anew.")
 NEEDED = ("chdb", "evtx", "sigma", "numpy", "pyarrow")
 
@@ -65,11 +70,7 @@ def watch() -> None:
 @NO_CACHE
 @click.option("--only", is_flag=True, help="Only the rules of --rules, not Kulla's own and added.")
 @click.option("--min-level", type=LEVEL, help="Leave out rules below this level.")
-@click.option(
-    "--mappings",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A folder of TOML files that say which fields of other JSON logs mean what.",
-)
+@MAPPINGS
 @click.option("--json", "json_path", type=NEW_FILE, help="All detections and the account, as JSON.")
 @click.option("--csv", "csv_path", type=NEW_FILE, help="One row a detection.")
 @click.option("--ocsf", "ocsf_path", type=NEW_FILE, help="OCSF Detection Findings, one a line.")
@@ -107,6 +108,7 @@ def _scanned(
     paths: tuple[Path, ...], rules: RuleSet, sinks: list[Sink], options: dict[str, Any]
 ) -> Account:
     from kulla.watch.engine import Engine
+    from kulla.watch.reach import unreached
     from kulla.watch.scan import Scan
     from kulla.watch.sources.reading import read_all
     from kulla.watch.store import Store
@@ -115,8 +117,9 @@ def _scanned(
     with Store(threads=threads) as store:
         engine = Engine(store, rules.rules)
         scan = Scan(engine, rules, sinks, SystemClock(), _progress(options.get("quiet", True)))
-        scan.account.own_only = _own_only(rules)
         readers = _readers(options.get("mappings"))
+        scan.account.own_only = _own_only(rules)
+        scan.account.unreached = unreached(rules, readers.mappings)
         return scan.run(read_all(paths, readers, standard_input=sys.stdin.buffer))
 
 
@@ -272,27 +275,40 @@ def _safe(name: str) -> str:
     return kept.strip("-") or "rules"
 
 
-def _tell_unfit(unfit: list[Unfit]) -> None:
+def _tell_unfit(unfit: list[Unfit], what: str = "do not run") -> None:
     if unfit:
-        click.echo(f"{len(unfit):,} do not run:")
+        click.echo(f"{len(unfit):,} {what}:")
     for one in unfit:
         click.echo(f"  {one.title} ({one.file}): {one.reason}")
+
+
+_UNREACHED = "run, but for events that nothing read here gives"
+
+
+def _unreached(loaded: RuleSet, options: dict[str, Any]) -> list[Unfit]:
+    from kulla.watch.reach import unreached
+
+    return unreached(loaded, _readers(options.get("mappings")).mappings)
 
 
 @watch_rules.command("list")
 @RULES
 @PIPELINE
 @NO_CACHE
+@MAPPINGS
 @click.option("--only", is_flag=True, help="Only the rules of --rules.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON, every rule by itself.")
 def rules_list(as_json: bool, **options: Any) -> None:
-    """List how many rules there are for each log source, and each rule that does not run.
+    """List how many rules there are for each log source, and each rule that can find nothing.
+
+    That is: those that do not run, and those for events that no source or mapping here gives.
 
     Example: kulla watch rules list --rules sigma/
     """
     loaded = _rules(options)
     if as_json:
-        click.echo(json.dumps(_listed(loaded), ensure_ascii=False, indent=1))
+        plain = _listed(loaded, _unreached(loaded, options))
+        click.echo(json.dumps(plain, ensure_ascii=False, indent=1))
         return
     counts = Counter(
         "/".join((one.product or "any", one.category or "-", one.service or "-"))
@@ -302,11 +318,12 @@ def rules_list(as_json: bool, **options: Any) -> None:
         click.echo(f"{count:7,}  {source}")
     click.echo(f"{len(loaded.rules):7,}  rules, {len(loaded.correlations):,} correlations")
     _tell_unfit(loaded.unfit)
+    _tell_unfit(_unreached(loaded, options), _UNREACHED)
     if loaded.notes:
         click.echo(f"{len(loaded.notes):,} notes on rules that run (--json has them)")
 
 
-def _listed(loaded: RuleSet) -> dict[str, Any]:
+def _listed(loaded: RuleSet, unreached: list[Unfit]) -> dict[str, Any]:
     from dataclasses import asdict
 
     return {
@@ -322,6 +339,7 @@ def _listed(loaded: RuleSet) -> dict[str, Any]:
             for one in loaded.correlations
         ],
         "unfit": [asdict(one) for one in loaded.unfit],
+        "unreached": [asdict(one) for one in unreached],
         "notes": [asdict(one) for one in loaded.notes],
     }  # fmt: skip
 
@@ -346,6 +364,8 @@ def rules_test(path: Path, json_path: Path | None, **options: Any) -> None:
     total = len(loaded.rules) + len(loaded.correlations) + len(loaded.unfit)
     click.echo(f"{total:,} rules: {total - len(loaded.unfit):,} run.")
     _tell_unfit(loaded.unfit)
+    deaf = _unreached(loaded, options)
+    _tell_unfit(deaf, _UNREACHED)
     cases, counts = cases_in(path), Counts()
     account = _scanned(tuple(one.file for one in cases), loaded, [counts], options)
     found = outcomes(cases, counts)
@@ -367,16 +387,18 @@ def rules_test(path: Path, json_path: Path | None, **options: Any) -> None:
         f" {account.events:,} events, {account.rejected} not read."
     )
     if json_path:
-        json_path.write_text(json.dumps(_tested(loaded, found), indent=1), "utf-8")
+        json_path.write_text(json.dumps(_tested(loaded, deaf, found), indent=1), "utf-8")
     if failed:
         sys.exit(1)
 
 
-def _tested(loaded: RuleSet, found: list[Any]) -> dict[str, Any]:
+def _tested(loaded: RuleSet, deaf: list[Unfit], found: list[Any]) -> dict[str, Any]:
+    listed = _listed(loaded, deaf)
     return {
         "rules": len(loaded.rules),
         "correlations": len(loaded.correlations),
-        "unfit": _listed(loaded)["unfit"],
+        "unfit": listed["unfit"],
+        "unreached": listed["unreached"],
         "cases": [
             {
                 "rule_id": one.case.rule_id, "name": one.case.name, "file": str(one.case.file),
