@@ -15,6 +15,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kulla.cli.watch_live import watch_run, watch_status
+from kulla.cli.watch_options import (
+    LEVEL,
+    MAPPINGS,
+    NEW_FILE,
+    NO_CACHE,
+    PIPELINE,
+    RULES,
+    own_only_here,
+    readers_here,
+    rules_here,
+)
 from kulla.kernel.edges import SystemClock
 from kulla.kernel.errors import KullaError
 
@@ -22,28 +34,7 @@ if TYPE_CHECKING:
     from kulla.watch.findings import Account, Sink
     from kulla.watch.sigma.load import RuleSet
     from kulla.watch.sigma.rule import Unfit
-    from kulla.watch.sources.recognise import Readers
 
-ANY_PATH = click.Path(path_type=Path)
-NEW_FILE = click.Path(dir_okay=False, path_type=Path)
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-LEVEL = click.Choice(["informational", "low", "medium", "high", "critical"])
-RULES = click.option(
-    "--rules",
-    "rule_paths",
-    multiple=True,
-    type=ANY_PATH,
-    help="Sigma rules beside those that were added: a folder, file or zip. May be repeated.",
-)
-PIPELINE = click.option(
-    "--pipeline", type=FILE, help="A pySigma pipeline: fills placeholders, renames fields."
-)
-MAPPINGS = click.option(
-    "--mappings",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A folder of TOML files that say which fields of other JSON logs mean what.",
-)
-NO_CACHE = click.option("--no-cache", is_flag=True, help="Compile all rules anew.")
 NEEDED = ("chdb", "evtx", "sigma", "numpy", "pyarrow")
 
 
@@ -88,7 +79,7 @@ def watch_scan(paths: tuple[Path, ...], **options: Any) -> None:
     """
     from kulla.watch.outputs.table import lines
 
-    rules = _rules(options)
+    rules = rules_here(options)
     with ExitStack() as stack:
         sinks = _sinks(stack, options)
         account = _scanned(paths, rules, sinks, options)
@@ -117,65 +108,16 @@ def _scanned(
     with Store(threads=threads) as store:
         engine = Engine(store, rules.rules)
         scan = Scan(engine, rules, sinks, SystemClock(), _progress(options.get("quiet", True)))
-        readers = _readers(options.get("mappings"))
-        scan.account.own_only = _own_only(rules)
+        readers = readers_here(options.get("mappings"))
+        scan.account.own_only = own_only_here(rules)
         scan.account.unreached = unreached(rules, readers.mappings)
         return scan.run(read_all(paths, readers, standard_input=sys.stdin.buffer))
-
-
-def _own_only(rules: RuleSet) -> bool:
-    from kulla.watch.collection import OWN
-
-    return all(rule.file.startswith(f"{OWN}/") for rule in rules.rules)
 
 
 def _reaches(account: Account, level: str) -> bool:
     from kulla.watch.findings import grade
 
     return any(grade(one.rule.level) >= grade(level) for one in account.tallies.values())
-
-
-def _readers(mappings: Path | None) -> Readers:
-    from kulla.watch.sources.mapping import mappings_in, own_mappings
-    from kulla.watch.sources.recognise import EVTX, WINDOWS_JSON, Readers
-    from kulla.watch.sources.windows import read_evtx, read_json
-
-    known = [*(mappings_in(mappings) if mappings else ()), *own_mappings()]
-    return Readers({EVTX: read_evtx, WINDOWS_JSON: read_json}, known)
-
-
-def _rules(options: dict[str, Any]) -> RuleSet:
-    from dataclasses import replace
-
-    from kulla.watch.collection import cache_folder, gathered, load, rules_folder
-    from kulla.watch.findings import grade
-
-    only = options.get("only", False)
-    folder = None if only else rules_folder(os.environ)
-    files = gathered(options["rule_paths"], folder, own=not only)
-    cache = None if options["no_cache"] else cache_folder(os.environ)
-    loaded = load(files, options["pipeline"], cache)
-    if not loaded.rules:
-        raise KullaError(
-            f"no rule could be loaded; {len(loaded.unfit)} could not.",
-            place="kulla watch",
-            remedy="kulla watch rules list says why.",
-        )
-    level = options.get("min_level")
-    if not level:
-        return loaded
-    # A rule below the level still runs where a correlation speaks of it.
-    rules = [
-        one if grade(one.level) >= grade(level) else replace(one, quiet=True)
-        for one in loaded.rules
-    ]
-    spoken_of = {name for one in loaded.correlations for name in one.rules}
-    loaded.rules = [one for one in rules if not one.quiet or {one.id, one.name} & spoken_of]
-    loaded.correlations = [
-        one if grade(one.level) >= grade(level) else replace(one, quiet=True)
-        for one in loaded.correlations
-    ]
-    return loaded
 
 
 def _sinks(stack: ExitStack, options: dict[str, Any]) -> list[Sink]:
@@ -226,6 +168,10 @@ def _progress(quiet: bool) -> Callable[[Account], None]:
         )
 
     return tell
+
+
+watch.add_command(watch_run)
+watch.add_command(watch_status)
 
 
 @watch.group("rules")
@@ -288,7 +234,7 @@ _UNREACHED = "run, but for events that nothing read here gives"
 def _unreached(loaded: RuleSet, options: dict[str, Any]) -> list[Unfit]:
     from kulla.watch.reach import unreached
 
-    return unreached(loaded, _readers(options.get("mappings")).mappings)
+    return unreached(loaded, readers_here(options.get("mappings")).mappings)
 
 
 @watch_rules.command("list")
@@ -305,7 +251,7 @@ def rules_list(as_json: bool, **options: Any) -> None:
 
     Example: kulla watch rules list --rules sigma/
     """
-    loaded = _rules(options)
+    loaded = rules_here(options)
     if as_json:
         plain = _listed(loaded, _unreached(loaded, options))
         click.echo(json.dumps(plain, ensure_ascii=False, indent=1))
@@ -360,7 +306,7 @@ def rules_test(path: Path, json_path: Path | None, **options: Any) -> None:
     from kulla.watch.regression import Counts, cases_in, outcomes
 
     options = {**options, "rule_paths": (path,), "only": True}
-    loaded = _rules(options)
+    loaded = rules_here(options)
     total = len(loaded.rules) + len(loaded.correlations) + len(loaded.unfit)
     click.echo(f"{total:,} rules: {total - len(loaded.unfit):,} run.")
     _tell_unfit(loaded.unfit)
