@@ -24,12 +24,14 @@ detection: {s: {a: b}, condition: s}
 ---
 title: many
 name: many
-correlation: {type: event_count, rules: [failed], group-by: [who], timespan: 20s, condition: {gte: 3}}
+correlation:
+  {type: event_count, rules: [failed], group-by: [who], timespan: 20s, condition: {gte: 3}}
 ---
 title: twice
 name: twice
 level: high
-correlation: {type: event_count, rules: [many], group-by: [who], timespan: 40s, condition: {gte: 2}}
+correlation:
+  {type: event_count, rules: [many], group-by: [who], timespan: 40s, condition: {gte: 2}}
 """
 
 

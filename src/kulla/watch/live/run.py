@@ -26,6 +26,7 @@ from kulla.watch.sources.recognise import Readers
 LOOK_S: Final = 2.0
 """How often folders are looked through for logs that came since."""
 _WAIT_S: Final = 0.2
+_COST_MAX_S: Final = 20.0
 _ROTATED: Final = (".gz", ".xz", ".zst", ".bz2", ".zip", ".old", ".evtx")
 
 
@@ -81,7 +82,9 @@ class Live:
         Raises WatchFailed where something can't be kept: then nothing of that round counts.
         """
         looked_s = round_s = self._clock.monotonic_s()
+        cost_s = 0.0
         self._look(stop)
+        self._settle(told)
         try:
             while True:
                 item = self._inbox.get(_WAIT_S)
@@ -90,9 +93,11 @@ class Live:
                 elif (self._plan.once or stop.is_set()) and self._are_done():
                     break
                 now_s = self._clock.monotonic_s()
-                if now_s - round_s >= self._plan.every_s:
+                if now_s - round_s >= max(self._plan.every_s, cost_s):
                     self._settle(told)
                     round_s = self._clock.monotonic_s()
+                    # What a round costs beside its events, a large one costs once.
+                    cost_s = min(round_s - now_s, _COST_MAX_S)
                 if now_s - looked_s >= LOOK_S and not self._plan.once and not stop.is_set():
                     self._look(stop)
                     looked_s = now_s
@@ -123,6 +128,8 @@ class Live:
     def _begin(self, name: str, thread: threading.Thread) -> None:
         self._threads[name] = thread
         self._caught_up[name] = False
+        if name not in self._before:
+            self._marks[name] = Mark()  # so that it shows how much of it waits
         thread.start()
 
     def _take(self, log: str, item: Batch | Reject | Mark) -> None:

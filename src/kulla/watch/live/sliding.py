@@ -97,21 +97,21 @@ class Sliding:
         """See scan.Memory: runs that began since the last time, each once."""
         if not self._fresh:
             return
+        # What is new changes no instant before it; earlier ones stand as they were told.
+        first_us = min(one.at_us for one in self._fresh)
+        near = [one for one in self._matched if one.at_us >= first_us - self._kept_us(one.words)]
         correlator = Correlator(self._correlations)
-        for one in self._matched:
+        for one in near:
             correlator.take(one.words, one.event, one.at_us, one.fields)
-        places = {one.event: one.place for one in self._matched}
-        for fired in correlator.fired(self._since()):
+        places = {one.event: one.place for one in near}
+        for fired in correlator.fired(self._since(first_us)):
             if not self._known(fired) and not fired.correlation.quiet:
                 yield of_correlation(fired, places)
 
-    def _since(self) -> dict[str, int]:
-        """For each correlation the first instant whose window is whole."""
-        if self._floor_us is None:
-            return {}
-        return {
-            one.id: self._floor_us - LATE_US - self._depth[one.id] for one in self._correlations
-        }
+    def _since(self, first_us: int) -> dict[str, int]:
+        """For each correlation the first instant whose window is whole, and may be new."""
+        begin_us = first_us if self._floor_us is None else max(first_us, self._floor_us)
+        return {one.id: begin_us - LATE_US - self._depth[one.id] for one in self._correlations}
 
     def _known(self, fired: Fired) -> bool:
         """Whether a run was told; it is noted that it was, and up to when it goes now."""
@@ -143,7 +143,11 @@ class Sliding:
         self._floor_us = self.newest_us
         if self._floor_us is None:
             return []
-        gone = {one.event for one in self._matched if one.at_us < self._oldest(one.words)}
+        gone = {
+            one.event
+            for one in self._matched
+            if one.at_us < self._floor_us - self._kept_us(one.words)
+        }
         if gone:
             self._matched = [one for one in self._matched if one.event not in gone]
         for key, runs in list(self._told.items()):
@@ -153,9 +157,8 @@ class Sliding:
                 del self._told[key]
         return sorted(gone)
 
-    def _oldest(self, words: tuple[str, ...]) -> int:
-        assert self._floor_us is not None
-        return self._floor_us - max((self._keep.get(word, 0) for word in words), default=0)
+    def _kept_us(self, words: tuple[str, ...]) -> int:
+        return max((self._keep.get(word, 0) for word in words), default=0)
 
 
 def _fields_of(correlations: Sequence[Correlation]) -> set[str]:

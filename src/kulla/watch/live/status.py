@@ -44,6 +44,7 @@ def status_of(folder: Path, now_ms: int) -> dict[str, Any]:
         "seconds_since_round": _seconds(known.get("round_ms"), now_ms),
         "behind_bytes": sum(behind),
         "behind_s": max((one["behind_s"] or 0 for one in listed), default=0),
+        "never_caught_up": sum(one["caught_up"] is False for one in listed),
         "troubled": sum(bool(one["trouble"]) for one in listed),
         "totals": known.get("totals", {}),
         "detections": known.get("detections", {}).get("path"),
@@ -71,7 +72,8 @@ def lines(status: Mapping[str, Any]) -> Iterator[str]:
     for one in status["logs"]:
         bytes_behind = "?" if one["behind_bytes"] is None else f"{one['behind_bytes']:,}"
         trouble = f"  TROUBLE: {one['trouble']}" if one["trouble"] else ""
-        yield f"{bytes_behind:>14} bytes, {one['behind_s'] or 0:6} s  {one['log']}{trouble}"
+        seconds = "never read whole" if not one["caught_up"] else f"{one['behind_s'] or 0} s"
+        yield f"{bytes_behind:>14} bytes, {seconds:>8}  {one['log']}{trouble}"
     for lost in status["rejects"][:5]:
         yield f"not read: {lost['file']}:{lost['number']}: {lost['reason']}"
 
@@ -87,6 +89,7 @@ def _log(
         "behind_bytes": behind,
         # What was read to its end and did not grow since is not behind, however long ago that was.
         "behind_s": _seconds(caught_up_ms, now_ms) if behind or trouble else 0,
+        "caught_up": caught_up_ms is not None,
         "trouble": trouble,
     }
 
