@@ -44,6 +44,11 @@ def zircolite(paths: list[Path], titles: dict[str, str]) -> Found:
     return found
 
 
+def say(line: str) -> None:
+    """One line on standard output."""
+    sys.stdout.write(f"{line}\n")
+
+
 def _event(file: str, fields: dict[str, Any]) -> Event:
     return Path(file).name, str(fields.get("Channel")), str(fields.get("EventRecordID"))
 
@@ -58,18 +63,18 @@ def main() -> None:
     ours, theirs = kulla(given.kulla, titles), zircolite(given.zircolite, titles)
     pairs = sum(map(len, ours.values())), sum(map(len, theirs.values()))
     both = sum(len(ours[rule] & theirs[rule]) for rule in set(ours) & set(theirs))
-    print(f"Kulla: {len(ours)} rules, {pairs[0]} pairs of rule and event.")
-    print(f"Zircolite: {len(theirs)} rules, {pairs[1]} pairs. Both: {both}.")
+    say(f"Kulla: {len(ours)} rules, {pairs[0]} pairs of rule and event.")
+    say(f"Zircolite: {len(theirs)} rules, {pairs[1]} pairs. Both: {both}.")
     missed = 0
     for rule in sorted(set(ours) | set(theirs), key=lambda rule: titles[rule]):
         only_ours, only_theirs = ours[rule] - theirs[rule], theirs[rule] - ours[rule]
         missed += len(only_theirs)
         for who, events in (("Kulla", only_ours), ("Zircolite", only_theirs)):
             if events:
-                print(f"{titles[rule]} ({rule}): {len(events)} by {who} alone")
+                say(f"{titles[rule]} ({rule}): {len(events)} by {who} alone")
                 for event in sorted(events)[:SHOWN]:
-                    print(f"    {' | '.join(event)}")
-    print(f"{missed} by Zircolite alone.")
+                    say(f"    {' | '.join(event)}")
+    say(f"{missed} by Zircolite alone.")
     sys.exit(1 if missed else 0)
 
 
