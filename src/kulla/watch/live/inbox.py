@@ -18,12 +18,13 @@ class Mark:
     """Up to where a log was handed on: all of it before this place came before this mark.
 
     place: what its reader needs to go on there. caught_up: nothing more was there. trouble: why it
-    can't be read just now, '' where it can.
+    can't be read just now, '' where it can. undone: what came since the mark before comes again.
     """
 
     place: Mapping[str, Any] = field(default_factory=dict)
     caught_up: bool = False
     trouble: str = ""
+    undone: bool = False
 
 
 Item = Batch | Reject | Mark

@@ -48,11 +48,16 @@ class Journal(threading.Thread):
     def run(self) -> None:
         """See threading.Thread."""
         while not self._stop_event.is_set():
-            why = self._read()
+            undone = False
+            try:
+                why = self._read()
+            except Exception as error:  # a log that nobody reads must not be silent
+                why, undone = f"{type(error).__name__}: {error}", True
+            if not self._once:
+                why = why or "journalctl ended; it is started again"
+            self.mark(caught_up=not why, trouble=why, undone=undone)
             if self._once:
-                self.mark(caught_up=not why, trouble=why)
                 return
-            self.mark(caught_up=False, trouble=why or "journalctl ended; it is started again")
             self._stop_event.wait(_AGAIN_S)
 
     def _read(self) -> str:
@@ -78,9 +83,9 @@ class Journal(threading.Thread):
         stopped = self._stop_event.is_set() or (code == 0 and not complaint)
         return "" if stopped else complaint[:500] or f"journalctl ended with {code}"
 
-    def mark(self, *, caught_up: bool, trouble: str = "") -> None:
+    def mark(self, *, caught_up: bool, trouble: str = "", undone: bool = False) -> None:
         """Say up to where all was handed on."""
-        mark = Mark({"cursor": self.cursor, "lines": self.lines}, caught_up, trouble)
+        mark = Mark({"cursor": self.cursor, "lines": self.lines}, caught_up, trouble, undone)
         if mark != self._marked:
             self._marked = mark
             self._inbox.put(JOURNAL, mark)

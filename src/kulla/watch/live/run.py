@@ -137,7 +137,8 @@ class Live:
         if not isinstance(item, Mark):
             self._waiting.setdefault(log, []).append(item)
             return
-        for one in self._waiting.pop(log, []):
+        waiting = self._waiting.pop(log, [])
+        for one in () if item.undone else waiting:
             self._scan.take(one)
             if self._events is not None and isinstance(one, Batch):
                 self._events.take(one)

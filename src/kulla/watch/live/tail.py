@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
 from kulla.kernel.edges import Clock
-from kulla.kernel.errors import KullaError
 from kulla.watch.live.inbox import Inbox, Mark
 from kulla.watch.sources.batch import Batch, Reject, Source, reject
 from kulla.watch.sources.following import POLL_S, Following, Place
@@ -20,6 +19,7 @@ from kulla.watch.sources.mapping import NO_MAPPING, Mapped
 from kulla.watch.sources.recognise import HEAD_BYTES, WINDOWS_JSON, Read, Readers, recognise
 from kulla.watch.sources.times import Assumed
 
+AGAIN_S: Final = 5.0
 _PRINT_BYTES: Final = 256
 _UNREADABLE: Final = ("evtx", "windows-xml", "journald-export")
 
@@ -79,12 +79,17 @@ class Tail(threading.Thread):
         self._following: _Followed | None = None
 
     def run(self) -> None:
-        """See threading.Thread."""
-        try:
-            at = self._begin()
-            self._follow(self._path, at, drain=False)
-        except (OSError, KullaError, ValueError) as error:
-            self._mark(Mark(self._before, trouble=str(error) or type(error).__name__))
+        """See threading.Thread. What goes wrong is said in a mark, and tried again."""
+        while True:
+            try:
+                at = self._begin()
+                self._follow(self._path, at, drain=False)
+            except Exception as error:  # a log that nobody reads must not be silent
+                why = f"{type(error).__name__}: {error}"
+                self._mark(Mark(self._before, trouble=why, undone=True))
+                if not self._once and not self._stop_event.wait(AGAIN_S):
+                    continue
+            return
 
     def _begin(self) -> Place | None:
         """Where to go on in the log; what was rotated away since is read before."""
@@ -123,7 +128,7 @@ class Tail(threading.Thread):
             kind = recognise(head, self._readers.mappings) if head.count(b"\n") else ""
             if kind or len(head) >= HEAD_BYTES:
                 break
-            self._mark(Mark(self._before, not head, "not known yet what it is" if head else ""))
+            self._mark(Mark(self._before, not head, _why_not_yet(path, head)))
             if self._once or drain or self._stop_event.wait(POLL_S):
                 return None
         read = _reader_of(kind, head, self._readers, self._assumed)
@@ -156,9 +161,16 @@ class Tail(threading.Thread):
         }  # fmt: skip
 
     def _mark(self, mark: Mark) -> None:
+        self._before = dict(mark.place)
         if mark != self._marked:
             self._marked = mark
             self._inbox.put(str(self._path), mark)
+
+
+def _why_not_yet(path: Path, head: bytes) -> str:
+    if head:
+        return "it is not clear yet what kind of log it is"
+    return "" if path.exists() else "there is no such file yet"
 
 
 def _reader_of(kind: str, head: bytes, readers: Readers, assumed: Assumed) -> Read | None:
