@@ -11,9 +11,10 @@ from click.testing import CliRunner
 from fakes import log_lines
 from fakes.log_lines import stream
 from fakes.real_data import DATA
-from fakes.watch_run import loaded_from, run
+from fakes.watch_run import loaded_from, run, store
 from kulla.cli.watch import watch
 from kulla.watch.collection import gathered, load
+from kulla.watch.engine import Engine
 from kulla.watch.plan import Family, Source
 from kulla.watch.reach import unreached
 from kulla.watch.sources.batch import Batch
@@ -72,6 +73,50 @@ def test_a_mapping_brings_its_rules_events():
     mapped = mapping_of('[recognise]\nhas = ["x"]\n[source]\nproduct="ferry"\nservice="gates"', "x")
     assert named(text) == ["one"]
     assert named(text, [mapped]) == []
+
+
+JSON_LOGS = {
+    "opencanary": {
+        "logtype": 5005, "node_id": "gate", "src_host": "203.0.113.9", "logdata": {"USERNAME": "x"},
+        "utc_time": "2026-01-02 03:04:05.000006",
+    },
+    "kubernetes": {
+        "kind": "Event", "apiVersion": "audit.k8s.io/v1", "auditID": "a", "verb": "delete",
+        "requestURI": "/api/v1/namespaces/default/events", "objectRef": {"resource": "events"},
+        "requestReceivedTimestamp": "2026-01-02T03:04:05.000006Z",
+    },
+    "github": {
+        "_document_id": "d", "action": "secret_scanning.disable", "actor": "besa", "org": "kulla",
+        "@timestamp": 1767323045000,
+    },
+    "bitbucket": {
+        "auditType": {
+            "category": "Data pipeline", "action": "Unauthorized full data export triggered",
+        },
+        "timestamp": {"epochSecond": 1767323045, "nano": 6000},
+    },
+    "okta": {
+        "eventType": "user.lifecycle.create", "displayMessage": "Create user", "uuid": "u",
+        "published": "2026-01-02T03:04:05.000Z", "outcome": {"result": "SUCCESS"},
+    },
+}  # fmt: skip
+AT_US = 1_767_323_045_000_000
+
+
+@pytest.mark.skipif(not (DATA / "sigma").is_dir(), reason="KULLA_DATA has no folder sigma")
+@pytest.mark.parametrize("product", JSON_LOGS)
+def test_logs_of_other_programs_reach_sigmahqs_rules(product):
+    readers = Readers(mappings=own_mappings())
+    raw = json.dumps(JSON_LOGS[product]).encode() + b"\n"
+    read = readers.read(recognise(raw, readers.mappings))
+    assert read is not None
+    (batch,) = read(stream(raw), "log")
+    assert isinstance(batch, Batch)
+    assert abs(json.loads(batch.lines[0])["_at_us"] - AT_US) < 1_000_000
+    loaded = load(gathered([DATA / "sigma" / "rules"], None, own=False), None, None)
+    rules = [one for one in loaded.rules if one.product == product]
+    source = Source(batch.product, batch.category, batch.service)
+    assert len(Engine(store(), rules).hits(source, batch.lines).rules) >= 1
 
 
 def test_a_correlation_that_waits_for_such_a_rule_is_named_too():
