@@ -120,6 +120,21 @@ def test_outputs_hold_what_was_found_and_take_no_orders_from_it(scan, tmp_path):
     ]
 
 
+def test_fields_of_defender_are_found_by_the_names_that_rules_use(scan, tmp_path):
+    """Defender writes 'New Value', SigmaHQ's rules ask for NewValue."""
+    rule = tmp_path / "defender.yml"
+    rule.write_text(
+        "title: excluded\nlogsource: {product: windows, service: windefend}\n"
+        "detection: {s: {EventID: 5007, NewValue|contains: Exclusions}, condition: s}\n"
+    )
+    channel = "Microsoft-Windows-Windows Defender/Operational"
+    data = {"Product Name": "Defender", "New Value": "HKLM\\Exclusions\\C:"}
+    event = {"Event": {"System": {"EventID": 5007, "Channel": channel}, "EventData": data}}
+    line = json.dumps(event, separators=(",", ":")).encode()
+    _, found = scan(line, "--rules", str(rule))
+    assert [one["rule"] for one in found["detections"]] == ["excluded"]
+
+
 def test_nothing_found_is_exit_code_0(scan):
     result, found = scan(
         json.dumps(SHAPES["security"]).replace("EVIL", "x").encode(), "--fail-on", "low"

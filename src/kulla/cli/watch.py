@@ -15,6 +15,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kulla.cli.watch_live import watch_run, watch_status
+from kulla.cli.watch_options import (
+    LEVEL,
+    MAPPINGS,
+    NEW_FILE,
+    NO_CACHE,
+    PIPELINE,
+    RULES,
+    own_only_here,
+    readers_here,
+    rules_here,
+)
 from kulla.kernel.edges import SystemClock
 from kulla.kernel.errors import KullaError
 
@@ -22,23 +34,7 @@ if TYPE_CHECKING:
     from kulla.watch.findings import Account, Sink
     from kulla.watch.sigma.load import RuleSet
     from kulla.watch.sigma.rule import Unfit
-    from kulla.watch.sources.recognise import Readers
 
-ANY_PATH = click.Path(path_type=Path)
-NEW_FILE = click.Path(dir_okay=False, path_type=Path)
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-LEVEL = click.Choice(["informational", "low", "medium", "high", "critical"])
-RULES = click.option(
-    "--rules",
-    "rule_paths",
-    multiple=True,
-    type=ANY_PATH,
-    help="Sigma rules beside those that were added: a folder, file or zip. May be repeated.",
-)
-PIPELINE = click.option(
-    "--pipeline", type=FILE, help="A pySigma pipeline: fills placeholders, renames fields."
-)
-NO_CACHE = click.option("--no-cache", is_flag=True, help="Compile all rules anew.")
 NEEDED = ("chdb", "evtx", "sigma", "numpy", "pyarrow")
 
 
@@ -65,11 +61,7 @@ def watch() -> None:
 @NO_CACHE
 @click.option("--only", is_flag=True, help="Only the rules of --rules, not Kulla's own and added.")
 @click.option("--min-level", type=LEVEL, help="Leave out rules below this level.")
-@click.option(
-    "--mappings",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A folder of TOML files that say which fields of other JSON logs mean what.",
-)
+@MAPPINGS
 @click.option("--json", "json_path", type=NEW_FILE, help="All detections and the account, as JSON.")
 @click.option("--csv", "csv_path", type=NEW_FILE, help="One row a detection.")
 @click.option("--ocsf", "ocsf_path", type=NEW_FILE, help="OCSF Detection Findings, one a line.")
@@ -87,7 +79,7 @@ def watch_scan(paths: tuple[Path, ...], **options: Any) -> None:
     """
     from kulla.watch.outputs.table import lines
 
-    rules = _rules(options)
+    rules = rules_here(options)
     with ExitStack() as stack:
         sinks = _sinks(stack, options)
         account = _scanned(paths, rules, sinks, options)
@@ -107,6 +99,7 @@ def _scanned(
     paths: tuple[Path, ...], rules: RuleSet, sinks: list[Sink], options: dict[str, Any]
 ) -> Account:
     from kulla.watch.engine import Engine
+    from kulla.watch.reach import unreached
     from kulla.watch.scan import Scan
     from kulla.watch.sources.reading import read_all
     from kulla.watch.store import Store
@@ -115,64 +108,16 @@ def _scanned(
     with Store(threads=threads) as store:
         engine = Engine(store, rules.rules)
         scan = Scan(engine, rules, sinks, SystemClock(), _progress(options.get("quiet", True)))
-        scan.account.own_only = _own_only(rules)
-        readers = _readers(options.get("mappings"))
+        readers = readers_here(options.get("mappings"))
+        scan.account.own_only = own_only_here(rules)
+        scan.account.unreached = unreached(rules, readers.mappings)
         return scan.run(read_all(paths, readers, standard_input=sys.stdin.buffer))
-
-
-def _own_only(rules: RuleSet) -> bool:
-    from kulla.watch.collection import OWN
-
-    return all(rule.file.startswith(f"{OWN}/") for rule in rules.rules)
 
 
 def _reaches(account: Account, level: str) -> bool:
     from kulla.watch.findings import grade
 
     return any(grade(one.rule.level) >= grade(level) for one in account.tallies.values())
-
-
-def _readers(mappings: Path | None) -> Readers:
-    from kulla.watch.sources.mapping import mappings_in, own_mappings
-    from kulla.watch.sources.recognise import EVTX, WINDOWS_JSON, Readers
-    from kulla.watch.sources.windows import read_evtx, read_json
-
-    known = [*(mappings_in(mappings) if mappings else ()), *own_mappings()]
-    return Readers({EVTX: read_evtx, WINDOWS_JSON: read_json}, known)
-
-
-def _rules(options: dict[str, Any]) -> RuleSet:
-    from dataclasses import replace
-
-    from kulla.watch.collection import cache_folder, gathered, load, rules_folder
-    from kulla.watch.findings import grade
-
-    only = options.get("only", False)
-    folder = None if only else rules_folder(os.environ)
-    files = gathered(options["rule_paths"], folder, own=not only)
-    cache = None if options["no_cache"] else cache_folder(os.environ)
-    loaded = load(files, options["pipeline"], cache)
-    if not loaded.rules:
-        raise KullaError(
-            f"no rule could be loaded; {len(loaded.unfit)} could not.",
-            place="kulla watch",
-            remedy="kulla watch rules list says why.",
-        )
-    level = options.get("min_level")
-    if not level:
-        return loaded
-    # A rule below the level still runs where a correlation speaks of it.
-    rules = [
-        one if grade(one.level) >= grade(level) else replace(one, quiet=True)
-        for one in loaded.rules
-    ]
-    spoken_of = {name for one in loaded.correlations for name in one.rules}
-    loaded.rules = [one for one in rules if not one.quiet or {one.id, one.name} & spoken_of]
-    loaded.correlations = [
-        one if grade(one.level) >= grade(level) else replace(one, quiet=True)
-        for one in loaded.correlations
-    ]
-    return loaded
 
 
 def _sinks(stack: ExitStack, options: dict[str, Any]) -> list[Sink]:
@@ -225,6 +170,10 @@ def _progress(quiet: bool) -> Callable[[Account], None]:
     return tell
 
 
+watch.add_command(watch_run)
+watch.add_command(watch_status)
+
+
 @watch.group("rules")
 def watch_rules() -> None:
     """Add rules, list them with what does not run and why, and try them on regression data.
@@ -272,27 +221,40 @@ def _safe(name: str) -> str:
     return kept.strip("-") or "rules"
 
 
-def _tell_unfit(unfit: list[Unfit]) -> None:
+def _tell_unfit(unfit: list[Unfit], what: str = "do not run") -> None:
     if unfit:
-        click.echo(f"{len(unfit):,} do not run:")
+        click.echo(f"{len(unfit):,} {what}:")
     for one in unfit:
         click.echo(f"  {one.title} ({one.file}): {one.reason}")
+
+
+_UNREACHED = "run, but for events that nothing read here gives"
+
+
+def _unreached(loaded: RuleSet, options: dict[str, Any]) -> list[Unfit]:
+    from kulla.watch.reach import unreached
+
+    return unreached(loaded, readers_here(options.get("mappings")).mappings)
 
 
 @watch_rules.command("list")
 @RULES
 @PIPELINE
 @NO_CACHE
+@MAPPINGS
 @click.option("--only", is_flag=True, help="Only the rules of --rules.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON, every rule by itself.")
 def rules_list(as_json: bool, **options: Any) -> None:
-    """List how many rules there are for each log source, and each rule that does not run.
+    """List how many rules there are for each log source, and each rule that can find nothing.
+
+    That is: those that do not run, and those for events that no source or mapping here gives.
 
     Example: kulla watch rules list --rules sigma/
     """
-    loaded = _rules(options)
+    loaded = rules_here(options)
     if as_json:
-        click.echo(json.dumps(_listed(loaded), ensure_ascii=False, indent=1))
+        plain = _listed(loaded, _unreached(loaded, options))
+        click.echo(json.dumps(plain, ensure_ascii=False, indent=1))
         return
     counts = Counter(
         "/".join((one.product or "any", one.category or "-", one.service or "-"))
@@ -302,11 +264,12 @@ def rules_list(as_json: bool, **options: Any) -> None:
         click.echo(f"{count:7,}  {source}")
     click.echo(f"{len(loaded.rules):7,}  rules, {len(loaded.correlations):,} correlations")
     _tell_unfit(loaded.unfit)
+    _tell_unfit(_unreached(loaded, options), _UNREACHED)
     if loaded.notes:
         click.echo(f"{len(loaded.notes):,} notes on rules that run (--json has them)")
 
 
-def _listed(loaded: RuleSet) -> dict[str, Any]:
+def _listed(loaded: RuleSet, unreached: list[Unfit]) -> dict[str, Any]:
     from dataclasses import asdict
 
     return {
@@ -322,6 +285,7 @@ def _listed(loaded: RuleSet) -> dict[str, Any]:
             for one in loaded.correlations
         ],
         "unfit": [asdict(one) for one in loaded.unfit],
+        "unreached": [asdict(one) for one in unreached],
         "notes": [asdict(one) for one in loaded.notes],
     }  # fmt: skip
 
@@ -342,10 +306,12 @@ def rules_test(path: Path, json_path: Path | None, **options: Any) -> None:
     from kulla.watch.regression import Counts, cases_in, outcomes
 
     options = {**options, "rule_paths": (path,), "only": True}
-    loaded = _rules(options)
+    loaded = rules_here(options)
     total = len(loaded.rules) + len(loaded.correlations) + len(loaded.unfit)
     click.echo(f"{total:,} rules: {total - len(loaded.unfit):,} run.")
     _tell_unfit(loaded.unfit)
+    deaf = _unreached(loaded, options)
+    _tell_unfit(deaf, _UNREACHED)
     cases, counts = cases_in(path), Counts()
     account = _scanned(tuple(one.file for one in cases), loaded, [counts], options)
     found = outcomes(cases, counts)
@@ -367,16 +333,18 @@ def rules_test(path: Path, json_path: Path | None, **options: Any) -> None:
         f" {account.events:,} events, {account.rejected} not read."
     )
     if json_path:
-        json_path.write_text(json.dumps(_tested(loaded, found), indent=1), "utf-8")
+        json_path.write_text(json.dumps(_tested(loaded, deaf, found), indent=1), "utf-8")
     if failed:
         sys.exit(1)
 
 
-def _tested(loaded: RuleSet, found: list[Any]) -> dict[str, Any]:
+def _tested(loaded: RuleSet, deaf: list[Unfit], found: list[Any]) -> dict[str, Any]:
+    listed = _listed(loaded, deaf)
     return {
         "rules": len(loaded.rules),
         "correlations": len(loaded.correlations),
-        "unfit": _listed(loaded)["unfit"],
+        "unfit": listed["unfit"],
+        "unreached": listed["unreached"],
         "cases": [
             {
                 "rule_id": one.case.rule_id, "name": one.case.name, "file": str(one.case.file),

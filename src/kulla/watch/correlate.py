@@ -9,7 +9,7 @@ group-by fields, is in no window.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,8 +69,11 @@ class Correlator:
 
     def add(self, rule: Rule, event: int, at_us: int | None, fields: Mapping[str, Any]) -> None:
         """Take in that a rule matched an event. event: a number that no other event has."""
-        if at_us is None:
-            return
+        if at_us is not None:
+            self.take((rule.id, rule.name), event, at_us, fields)
+
+    def take(self, words: Iterable[str], event: int, at_us: int, fields: Mapping[str, Any]) -> None:
+        """See add; words: under which correlations know the rule."""
         if event not in self._events:
             kept = {
                 name: text
@@ -78,22 +81,28 @@ class Correlator:
                 if (text := text_of(fields.get(name))) is not None
             }
             self._events[event] = _Kept(at_us, kept)
-        for word in {rule.id, rule.name} & self._wanted:
+        for word in set(words) & self._wanted:
             self._matched.setdefault(word, []).append(event)
 
-    def fired(self) -> list[Fired]:
-        """All correlations that held, inner ones before those that are about them."""
+    def fired(self, since_us: Mapping[str, int] | None = None) -> list[Fired]:
+        """All correlations that held, inner ones before those that are about them.
+
+        since_us: for a correlation's id, the first instant that counts, since events before were
+        let go of; none for all.
+        """
         found: list[Fired] = []
         matched = {name: list(events) for name, events in self._matched.items()}
         for one in self.correlations:
-            runs = list(self._runs(one, matched))
+            runs = list(self._runs(one, matched, (since_us or {}).get(one.id)))
             found += runs
             here = [event for run in runs for event in run.here]
             for word in {one.id, one.name} - {""}:
                 matched[word] = here
         return found
 
-    def _runs(self, one: Correlation, matched: Mapping[str, list[int]]) -> Iterator[Fired]:
+    def _runs(
+        self, one: Correlation, matched: Mapping[str, list[int]], since_us: int | None
+    ) -> Iterator[Fired]:
         groups: dict[tuple[str, ...], list[Seen]] = {}
         for position, name in enumerate(one.rules):
             for event in matched.get(name, ()):
@@ -105,7 +114,7 @@ class Correlator:
         runs = [
             run
             for key in sorted(groups)
-            for run in _group_runs(one, sorted(groups[key], key=lambda seen: seen.at_us))
+            for run in _group_runs(one, sorted(groups[key], key=lambda seen: seen.at_us), since_us)
         ]
         yield from sorted(runs, key=lambda run: (run.at_us, run.group))
 
@@ -129,7 +138,7 @@ class Correlator:
         return Seen(kept.at_us, event, position, group, values)
 
 
-def _group_runs(one: Correlation, seen: list[Seen]) -> Iterator[Fired]:
+def _group_runs(one: Correlation, seen: list[Seen], since_us: int | None) -> Iterator[Fired]:
     """The runs of instants at which the condition holds, in one group; seen by time."""
     window = window_for(one)
     going: Fired | None = None
@@ -141,7 +150,7 @@ def _group_runs(one: Correlation, seen: list[Seen]) -> Iterator[Fired]:
             window.enter(seen[end])
             end += 1
         window.leave_before(at_us - one.span_us)
-        if window.holds():
+        if (since_us is None or at_us >= since_us) and window.holds():
             here = frozenset(each.event for each in seen[start:end])
             going = _longer(one, going, window, at_us, here)
         elif going is not None:

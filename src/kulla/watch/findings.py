@@ -68,12 +68,16 @@ class Tally:
 
 @dataclass(slots=True)
 class Account:
-    """All that a scan did. rejects: the first of them; rejected counts all."""
+    """All that a scan did. rejects: the first of them; rejected counts all.
+
+    unfit: rules that could not run; unreached: those that ran, but for events that nothing gives.
+    """
 
     rules: int = 0
     correlations: int = 0
     own_only: bool = False
     unfit: list[Unfit] = field(default_factory=list)
+    unreached: list[Unfit] = field(default_factory=list)
     events: int = 0
     bytes: int = 0
     files: set[str] = field(default_factory=set)

@@ -14,6 +14,7 @@ from kulla.watch.sigma.routes import CHANNEL, EVENT, insisted
 from kulla.watch.sigma.rule import Rule
 from kulla.watch.sigma.sql import VALUES, columns, expression, quoted
 from kulla.watch.sigma.tree import All, Node, Not, Test
+from kulla.watch.sources.gives import holds
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 NOWHERE: Final = 0
@@ -243,8 +244,8 @@ def _compiled(node: Node, numbers: _Numbers) -> Compiled:
 
 
 def _fits(source: Source, product: str, category: str, service: str) -> bool:
-    wanted = ((product, source.product), (category, source.category), (service, source.service))
-    return all(not asked or asked == given for asked, given in wanted)
+    came = (source.product, source.category, source.service)
+    return holds((product, category, service), came)
 
 
 def _can(one: Question, channel: str, event: str) -> bool:

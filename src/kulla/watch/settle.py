@@ -7,7 +7,7 @@ search that is driven out gets one more pattern, which no event has, and so fall
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -23,64 +23,70 @@ _ROUNDS_MAX: Final = 12
 _LARGE: Final = 60
 
 
-@dataclass(frozen=True, slots=True)
-class _Salted:
-    search: Search
-    salt: int
-
-
 class Settled:
     """The searches of a process; none of the large ones is driven out. Not for several threads.
 
-    Small ones may still drive out one another: they compile in a few milliseconds.
+    Small ones may still drive out one another: they compile in a few milliseconds. ClickHouse knows
+    a search by its patterns alone, so those of two fields with the same patterns are one to it, and
+    stay two to us.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._known: dict[str, _Salted] = {}
+        self._salts: dict[str, int] = {}
+        self._counts: dict[str, int] = {}
 
     def settle(self, searches: list[Search]) -> list[Search]:
         """The same searches, with patterns under which they do not drive out a large one."""
-        fresh = [one for one in searches if one.patterns not in self._known]
-        for one in fresh:
-            self._known[one.patterns] = _Salted(one, 0)
-            self._run(one)
+        fresh = list(dict.fromkeys(s.patterns for s in searches if s.patterns not in self._salts))
+        counts = {one.patterns: len(one.numbers) for one in searches}
+        for patterns in fresh:
+            self._salts[patterns] = 0
+            self._counts[patterns] = counts[patterns]
+            self._run(patterns)
         if fresh:
             self._spread()
-        return [self._known[one.patterns].search for one in searches]
+        return [self._settled(one) for one in searches]
+
+    def _settled(self, search: Search) -> Search:
+        """Its own field and numbers, with the patterns that were found for it."""
+        salt = self._salts[search.patterns]
+        if not salt:
+            return search
+        numbers = np.append(search.numbers, NOWHERE)
+        return replace(search, numbers=numbers, patterns=_salted(search.patterns, salt))
 
     def _spread(self) -> None:
         for _ in range(_ROUNDS_MAX):
             driven_out = [
-                key
-                for key, each in self._known.items()
-                if len(each.search.numbers) >= _LARGE and self._compiles(each.search)
+                patterns
+                for patterns, count in self._counts.items()
+                if count >= _LARGE and self._compiles(patterns)
             ]
             if not driven_out:
                 return
-            for key in driven_out:
-                self._known[key] = _another(key, self._known[key])
-                self._run(self._known[key].search)
-            for each in self._known.values():
-                if len(each.search.numbers) < _LARGE:
-                    self._run(each.search)
+            for patterns in driven_out:
+                self._salts[patterns] += 1
+                self._run(patterns)
+            for patterns, count in self._counts.items():
+                if count < _LARGE:
+                    self._run(patterns)
 
-    def _compiles(self, search: Search) -> bool:
+    def _compiles(self, patterns: str) -> bool:
         before = self._count()
-        self._run(search)
+        self._run(patterns)
         return self._count() > before
 
-    def _run(self, search: Search) -> None:
-        self._store.run(f"SELECT multiMatchAllIndices(materialize('x'), {search.patterns})")
+    def _run(self, patterns: str) -> None:
+        text = _salted(patterns, self._salts[patterns])
+        self._store.run(f"SELECT multiMatchAllIndices(materialize('x'), {text})")
 
     def _count(self) -> int:
         return int(self._store.rows(_COMPILED).column("c")[0].as_py())
 
 
-def _another(key: str, known: _Salted) -> _Salted:
-    salt = known.salt + 1
+def _salted(patterns: str, salt: int) -> str:
+    if not salt:
+        return patterns
     extra = quoted(f"\\x00kulla{salt}\\x00")
-    numbers = known.search.numbers
-    if not known.salt:
-        numbers = np.append(numbers, NOWHERE)
-    return _Salted(replace(known.search, numbers=numbers, patterns=f"{key[:-1]}, {extra}]"), salt)
+    return f"{patterns[:-1]}, {extra}]"

@@ -72,7 +72,7 @@ class PageFile:
                 " Kulla itself, one attack and industrial networks. Add others before you trust"
                 " this.</p>"
             )
-        if account.unfit or account.rejected:
+        if account.unfit or account.unreached or account.rejected:
             yield f"<p>{_left_out(account)}</p>"
         yield from _timeline(self._times)
         yield from _rules(tallies, self._examples)
@@ -98,8 +98,9 @@ def _summary(account: Account) -> str:
 
 def _left_out(account: Account) -> str:
     return (
-        f"{len(account.unfit):,} rules could not run, and {account.rejected:,} records or files"
-        " could not be read; both are listed at the end."
+        f"{len(account.unfit):,} rules could not run, {len(account.unreached):,} are for events"
+        f" that nothing read here gives, and {account.rejected:,} records or files could not be"
+        " read; all are listed at the end."
     )
 
 
@@ -175,11 +176,15 @@ def _techniques(tallies: list[Tally]) -> Iterator[str]:
 
 
 def _not_run(account: Account) -> Iterator[str]:
-    if account.unfit:
-        yield "<h2>Rules that could not run</h2><ul>"
-        for rule in account.unfit:
-            yield f"<li>{escape(rule.title)}: {escape(rule.reason)}</li>"
-        yield "</ul>"
+    for title, rules in (
+        ("Rules that could not run", account.unfit),
+        ("Rules for events that nothing read here gives", account.unreached),
+    ):
+        if rules:
+            yield f"<h2>{title} ({len(rules):,})</h2><ul>"
+            for rule in rules:
+                yield f"<li>{escape(rule.title)}: {escape(rule.reason)}</li>"
+            yield "</ul>"
     if account.rejected:
         yield f"<h2>What could not be read ({account.rejected:,})</h2><ul>"
         for lost in account.rejects[:200]:

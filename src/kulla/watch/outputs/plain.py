@@ -9,6 +9,7 @@ from typing import Any, Final, TextIO
 
 from kulla.watch.findings import Account, AnyRule, Detection, Tally, tactics, techniques
 from kulla.watch.outputs.instants import written
+from kulla.watch.sigma.rule import Unfit
 
 FORMAT: Final = "kulla-watch-1"
 _COLUMNS: Final = (
@@ -72,20 +73,23 @@ def summary(account: Account) -> dict[str, Any]:
             "rules": account.rules,
             "correlations": account.correlations,
             "rules_unfit": len(account.unfit),
+            "rules_unreached": len(account.unreached),
             "rejected": account.rejected,
             "own_rules_only": account.own_only,
         },
         "techniques": by_technique(tallies),
         "rules": [_tally(one) for one in tallies],
-        "unfit": [
-            {"rule": one.title, "rule_id": one.id, "file": one.file, "reason": one.reason}
-            for one in account.unfit
-        ],
+        "unfit": [_named(one) for one in account.unfit],
+        "unreached": [_named(one) for one in account.unreached],
         "rejects": [
             {"file": one.file, "number": one.number, "reason": one.reason}
             for one in account.rejects
         ],
     }
+
+
+def _named(one: Unfit) -> dict[str, str]:
+    return {"rule": one.title, "rule_id": one.id, "file": one.file, "reason": one.reason}
 
 
 def by_technique(tallies: list[Tally]) -> dict[str, int]:

@@ -43,6 +43,11 @@ def _end(account: Account) -> Iterator[str]:
         yield f"{asked}; {len(account.unfit):,} could not: kulla watch rules list says why."
     else:
         yield f"{asked}."
+    if account.unreached:
+        yield (
+            f"{len(account.unreached):,} rules are for events that nothing read here gives:"
+            " kulla watch rules list names them."
+        )
     if account.own_only:
         yield (
             "ONLY KULLA'S OWN PACK RAN. It knows Kulla itself, one attack and industrial networks;"

@@ -22,6 +22,7 @@ from sigma.processing.pipeline import ProcessingPipeline
 from sigma.rule import SigmaLogSource, SigmaRule, SigmaRuleBase
 
 from kulla.watch.errors import RuleUnfit, WatchFailed
+from kulla.watch.sigma.channels import on_channel
 from kulla.watch.sigma.check import check
 from kulla.watch.sigma.link import Correlation, correlation_of, link
 from kulla.watch.sigma.measure import check_expression
@@ -212,6 +213,8 @@ def _variant(
     node = _flat_either([tree_of(one.parsed) for one in rule.detection.parsed_condition])
     check(node)
     service = source.service or ""
+    if way is not None and not reaches_channel(node):
+        node = on_channel(node, service)
     if way is not None and reaches_channel(node):
         # The pipelines said in the condition which channel and events are meant.
         return Variant(product, "", "", node)

@@ -69,6 +69,10 @@ class Following:
         """Up to where lines were handed out."""
         return self._place
 
+    def beginning(self, size: int) -> bytes:
+        """The first bytes of the file that is read now, whatever its name is by now."""
+        return os.pread(self._file.fileno(), size, 0)
+
     def close(self) -> None:
         """Let go of the file."""
         self._file.close()

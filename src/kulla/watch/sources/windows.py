@@ -191,6 +191,7 @@ def _is_normal(line: bytes) -> bool:
         and line[data + 12 : data + 14].lstrip()[:1] == b"{"
         and b"#text" not in line
         and b'"Data":' not in line
+        and b'"Product Name":' not in line
         # An escape by number, and not a path's backslash before a word that begins with u.
         and (b"\\u" not in line or b"\\u" not in line.replace(b"\\\\", b""))
         and _is_utf8(line)
@@ -241,9 +242,13 @@ def _plain(value: Any) -> Any:
 
 
 def _data(data: Any) -> dict[str, Any]:
-    if isinstance(data, dict):
-        return {name: _plain(value) for name, value in data.items() if name != "#attributes"}
-    return {} if data is None else {"Data": _plain(data)}
+    """Each field; Defender's, which have blanks in their names, also without, as rules say them."""
+    if not isinstance(data, dict):
+        return {} if data is None else {"Data": _plain(data)}
+    found = {name: _plain(value) for name, value in data.items() if name != "#attributes"}
+    for name in [name for name in found if " " in name]:
+        found.setdefault(name.replace(" ", ""), found[name])
+    return found
 
 
 def _user_data(event: Mapping[str, Any]) -> dict[str, Any]:
