@@ -45,6 +45,7 @@ class Theft:
         self.plan, self.tower, self.folder = plan, tower, folder
         self.home = plan.home.folder
         self.edge = HomeEdge(plan.home)
+        self.wait_committed()
         people = json.loads(plan.home.demo_people.read_text())
         self.ana, self.besim = [one["subject"] for one in people if one["role"] == "citizen"][:2]
         self.slot = self._rows("SELECT id FROM appointments_slot ORDER BY starts_s DESC")[0][0]
@@ -84,6 +85,12 @@ class Theft:
     def wait_kept(self, end: int) -> None:
         """Wait until all acts below `end` are confirmed for who reads the folder."""
         while sum(plan.size for plan in journal_in(self.home).plans) < end:
+            threading.Event().wait(0.1)
+
+    def wait_committed(self) -> None:
+        """Wait until the embassies committed to the open round's lottery: then nobody else acts."""
+        embassies = len(self.plan.home.policy().embassies)
+        while self._rows("SELECT COUNT(*) FROM enrolment_secret") != [(embassies,)]:
             threading.Event().wait(0.1)
 
     def kill_scribe(self) -> None:
