@@ -43,7 +43,8 @@ class Running:
         self.run_folder.mkdir(mode=0o700)
         self.private, public = new_recovery_key(SystemEntropy())
         folder.init(self.folder, public, INDEX_KEY, SystemEntropy())
-        self.client = KeeperClient(self.run_folder, wait_s=10)
+        # A disk that still writes what was installed a moment ago may take many seconds to sync.
+        self.client = KeeperClient(self.run_folder, wait_s=60)
         self.start()
 
     def start(self) -> None:
@@ -89,7 +90,7 @@ def test_an_answered_key_outlives_kill_9(running: Running) -> None:
         running.kill()
         running.start()
     asking.set()
-    thread.join(30)
+    thread.join(90)
     assert not thread.is_alive()
     assert len(answered) >= 15
     running.kill()
