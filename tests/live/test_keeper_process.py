@@ -43,8 +43,7 @@ class Running:
         self.run_folder.mkdir(mode=0o700)
         self.private, public = new_recovery_key(SystemEntropy())
         folder.init(self.folder, public, INDEX_KEY, SystemEntropy())
-        # A disk that still writes what was installed a moment ago may take many seconds to sync.
-        self.client = KeeperClient(self.run_folder, wait_s=60)
+        self.client = KeeperClient(self.run_folder, wait_s=10)
         self.start()
 
     def start(self) -> None:
@@ -53,10 +52,14 @@ class Running:
         )
         assert self.process.stdout is not None
         assert self.process.stdout.readline() == b"ready keeper\n"
+        # It notes each opening there: a pipe that nobody reads is full after some hundred.
+        self._reading = threading.Thread(target=self.process.stdout.read)
+        self._reading.start()
 
     def kill(self) -> None:
         self.process.kill()
         self.process.wait(10)
+        self._reading.join(10)
         assert self.process.stdout is not None
         self.process.stdout.close()
 
@@ -90,7 +93,7 @@ def test_an_answered_key_outlives_kill_9(running: Running) -> None:
         running.kill()
         running.start()
     asking.set()
-    thread.join(90)
+    thread.join(30)
     assert not thread.is_alive()
     assert len(answered) >= 15
     running.kill()
