@@ -33,10 +33,10 @@ lint:
 check: setup lint ## format, lint, types, import directions, docs: nothing that starts a server
 	@KULLA_TEST_PROFILE=quick $(PYTEST) -q tests/style
 
-quick: setup lint ## what to run while writing: check, and tests that need no process, in a minute
+quick: setup lint ## what to run while writing: check, policies, contracts and golden journals, in a minute
 	@KULLA_TEST_PROFILE=quick $(PYTEST) -q -n auto --dist loadfile -m "not live and not browser and not long" \
-		--ignore tests/pages/test_api_takes_anything.py --ignore tests/simulated/test_scribe_dies.py \
-		--ignore tests/simulated/test_simulation.py --ignore tests/simulated/test_rebuild.py
+		tests/style tests/contracts tests/policy tests/simulated/test_scribe.py \
+		tests/properties/test_golden_journals.py --ignore-glob '*watch*' --ignore-glob '*sigma*'
 
 test: setup-tests lint ## check, and every test but the long ones
 	@KULLA_TEST_PROFILE=ci $(PYTEST) --durations=15 -m "not long"
