@@ -31,6 +31,8 @@ _ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 _FULL_PIECE: Final = 4_096
 """A shorter piece means that a pipe has no more just now."""
 _SPOOL_BYTES: Final = 64 << 20
+_ENCRYPTED: Final = 0x1
+"""The bit of a zip member's flags that says so (APPNOTE 4.4.4)."""
 _BROKEN = (OSError, EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, ValueError)
 
 
@@ -239,9 +241,12 @@ def _members(
         if info.is_dir():
             continue
         member = f"{name}!/{info.filename}"
+        if info.flag_bits & _ENCRYPTED:
+            yield reject(member, 0, "it needs a password: unpack it by hand")
+            continue
         try:
             inner = archive.open(info)
-        except (*_BROKEN, RuntimeError, NotImplementedError) as error:
+        except (*_BROKEN, NotImplementedError) as error:  # a compression that Python lacks
             yield reject(member, 0, f"can't be unpacked: {error}")
             continue
         yield from _unpacked(member, _as_binary(inner), modified_us, depth + 1)
