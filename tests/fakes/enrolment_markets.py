@@ -91,7 +91,25 @@ NONE: Place = ("", "")
 def number_of(market_: Market, seed: bytes, applicant: Applicant, programme: str) -> bytes:
     """The lottery number, by the standard library's HMAC alone."""
     text = programme.encode() if market_.rules.tie_break == "multiple" else b""
-    return hmac.new(seed, applicant.commitment + text, hashlib.sha256).digest()
+
+    def drawn(commitment_: bytes) -> bytes:
+        return hmac.new(seed, commitment_ + text, hashlib.sha256).digest()
+
+    family = {applicant.applicant}
+    if market_.rules.siblings_together and applicant.together:
+        asking = [one for one in market_.applicants if one.together]
+        for _ in asking:  # as often as the longest chain of siblings may be
+            family |= {
+                one.applicant
+                for one in asking
+                for other in asking
+                if other.applicant in family
+                and (one.applicant in other.siblings or other.applicant in one.siblings)
+            }
+    if len(family) == 1:
+        return drawn(applicant.commitment)
+    lead = min(one.commitment for one in market_.applicants if one.applicant in family)
+    return drawn(lead)[:24] + drawn(applicant.commitment)[:8]
 
 
 def strength(

@@ -43,6 +43,26 @@ def test_arrays_hold_the_same_order():
     assert order == lottery.in_order(seed, names)
 
 
+def test_siblings_stand_side_by_side_in_the_order_of_their_leads_number():
+    seed = seed_of(7)
+    names = sorted(commitment(str(at)) for at in range(300))
+    lead = {at: at - at % 3 for at in range(150)}  # fifty families of three, then children alone
+    leads = np.array([lead.get(at, -1) for at in range(300)])
+    lots = single_lots(seed, names, leads)
+    drawn = {
+        at: lottery.number_at(RULES, seed, name, "p1", names[lead[at]] if at in lead else b"")
+        for at, name in enumerate(names)
+    }
+    assert sorted(drawn, key=drawn.__getitem__) == np.argsort(lots).tolist()
+    for first in range(0, 150, 3):
+        places = sorted(lots[first : first + 3].tolist())
+        assert places[2] - places[0] == 2
+    whole = lottery.number(seed, names[0])
+    assert drawn[0] == whole[:24] + whole[:8]
+    assert drawn[1] == whole[:24] + lottery.number(seed, names[1])[:8]
+    assert drawn[299] == lottery.number(seed, names[299])
+
+
 def test_every_permutation_is_as_likely():
     """Chi-square over all 120 orders of five children; 1 % bound for 119 degrees: 157.8."""
     children = [commitment(name) for name in "abcde"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fakes.enrolment_markets import SIBLING as SIBLING_CLASS
 from fakes.enrolment_markets import child, seed_of
 from kulla.services.enrolment.policy.allocate import Allocation, allocate
 from kulla.services.enrolment.policy.families import Unsettled, families
-from kulla.services.enrolment.policy.market import Programme, market
+from kulla.services.enrolment.policy.market import Programme, drawn_at, market
 from kulla.services.enrolment.policy.rules import OPEN_POOL, Claim, Pool, Priority, Rules
 
 STAFF = Priority("staff", "Staff")
@@ -163,3 +165,42 @@ def test_a_pool_for_siblings_opens_by_the_olders_place():
     done = allocate(market(rules, offered, rows), seed_of(1))
     assert placed(done) == {"older": "a2", "younger": "a1", "rival": ""}
     assert done.waiting == {}
+
+
+def leads(*children, rules=RULES) -> dict[str, str]:
+    """Of whom each child's lottery number is; only who shares one is in it."""
+    made = market(rules, [programme(name) for name in ["a1", "a2", "b1", "b2"]], children)
+    names = {one.commitment: one.applicant for one in made.applicants}
+    return {one.applicant: names[one.lead] for one in made.applicants if one.lead}
+
+
+def test_siblings_who_all_ask_for_it_share_the_number_of_one_of_them():
+    one = child("one", "1", "a1", siblings=("two",), together=True)
+    two = child("two", "2", "a2", siblings=("three",), together=True)
+    three = child("three", "1", "b1", together=True)
+    first = min((one, two, three), key=lambda each: each.commitment).applicant
+    assert leads(one, two, three) == dict.fromkeys(("one", "two", "three"), first)
+    assert leads(three, two, one) == leads(one, two, three)
+    apart = replace(two, together=False)
+    assert leads(one, apart, three) == {}, "the one between them does not ask"
+    assert leads(one, two, three, rules=replace(RULES, siblings_together=False)) == {}
+    stranger = child("stranger", "1", "a1", together=True)
+    assert "stranger" not in leads(one, two, stranger)
+
+
+def test_twins_are_placed_both_or_neither_but_at_the_last_seat():
+    twins = [
+        child("one", "1", "a1", siblings=("two",), together=True),
+        child("two", "1", "a1", siblings=("one",), together=True),
+    ]
+    others = [child(f"other {at}", "1", "a1") for at in range(4)]
+    got = set()
+    for seed in range(40):
+        made = market(RULES, [programme("a1", 3)], [*twins, *others])
+        seats = placed(allocate(made, seed_of(seed)))
+        got.add((seats["one"], seats["two"]))
+        order = sorted(made.applicants, key=lambda one: drawn_at(RULES, seed_of(seed), one, "a1"))
+        places = [one.applicant for one in order]
+        assert abs(places.index("one") - places.index("two")) == 1
+        assert {name for name, seat in seats.items() if seat} == set(places[:3])
+    assert {("a1", "a1"), ("", "")} < got

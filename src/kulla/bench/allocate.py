@@ -135,7 +135,7 @@ def allocate_once(folder: Path) -> None:
 
 def _timed(read: dict[str, Any], commitments: list[bytes], clock: SystemClock) -> dict[str, float]:
     begin, cpu_before = clock.monotonic_s(), _cpu_s()
-    lots = single_lots(bytes(32), commitments)
+    lots = single_lots(bytes(32), commitments, _leads(read))
     drawn = clock.monotonic_s()
     solve(_arrays(read, lots))
     end = clock.monotonic_s()
@@ -154,8 +154,24 @@ def _cpu_s() -> float:
 
 
 def _whole(read: dict[str, Any], commitments: list[bytes]) -> tuple[Arrays, Solved]:
-    arrays = _arrays(read, single_lots(bytes(32), commitments))
+    arrays = _arrays(read, single_lots(bytes(32), commitments, _leads(read)))
     return arrays, solve(arrays)
+
+
+def _leads(read: dict[str, Any]) -> Any:
+    """The first of the siblings who ask to be together, for each of them; -1 for everybody else."""
+    asking = read["pairs"][read["together"][read["pairs"]].all(axis=1)].astype(np.int64)
+    leads = np.arange(len(read["together"]), dtype=np.int64)
+    before = None
+    while before is None or (leads != before).any():
+        before = leads.copy()
+        low = leads[asking].min(axis=1)
+        np.minimum.at(leads, asking[:, 0], low)
+        np.minimum.at(leads, asking[:, 1], low)
+    alone = np.ones(len(leads), dtype=bool)
+    alone[asking.ravel()] = False
+    leads[alone] = -1
+    return leads
 
 
 def _arrays(read: dict[str, Any], lots: Any) -> Arrays:

@@ -194,9 +194,10 @@ class Allocator:
             folder.write(made.public, made.audit, self._sealed(key, made))
 
     def _sealed(self, key: str, made: _Made) -> Iterator[tuple[str, bytes]]:
+        leads = {one.applicant: one.lead for one in made.allocation.market.applicants}
         for one in made.taken:
             child = one.applicant.applicant
-            text = _told(one, made.allocation, made.reasons[child])
+            text = _told(one, made.allocation, made.reasons[child], leads[child])
             once = hashlib.sha256(f"{key} {child}".encode()).digest()[:16]
             try:
                 yield child, self._tower.seal(child, {REASONS_FIELD: text}, once)[REASONS_FIELD]
@@ -262,7 +263,7 @@ def _compute(key: str, stated: Stated, opened: list[tuple[Taken, bytes]]) -> _Ma
     )
 
 
-def _told(one: Taken, allocation: Allocation, why: tuple[Reason, ...]) -> str:
+def _told(one: Taken, allocation: Allocation, why: tuple[Reason, ...], lead: bytes) -> str:
     """What a family may read of its own child's result, as JSON: sealed before it is kept."""
     child = one.applicant.applicant
     placed = allocation.placements[child]
@@ -271,6 +272,7 @@ def _told(one: Taken, allocation: Allocation, why: tuple[Reason, ...]) -> str:
         "programme": placed.programme,
         "choice": placed.choice,
         "fault": one.fault,
+        "lead": lead.hex(),
         "claims": [[claim.kind, claim.at] for claim in one.applicant.claims],
         "with_sibling": [wish.programme for wish in wishes if wish.gained],
         "moved_up": [wish.programme for wish in wishes if wish.moved],

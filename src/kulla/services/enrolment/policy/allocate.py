@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from kulla.services.enrolment.policy import lottery
 from kulla.services.enrolment.policy.market import (
     Applicant,
     Market,
     Standing,
+    drawn_at,
     may_try,
     pool_of,
     standing,
@@ -171,7 +171,7 @@ def lists(
         for wish in preferred(wishes[own], placements[own]):
             if not eligible(market, wish.standing, wish.programme):
                 continue
-            drawn = lottery.number_at(market.rules, seed, applicant.commitment, wish.programme)
+            drawn = drawn_at(market.rules, seed, applicant, wish.programme)
             row = (wish.standing.rank, drawn, applicant.commitment, own)
             waiting.setdefault(wish.programme, []).append(row)
     return {

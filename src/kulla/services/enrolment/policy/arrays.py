@@ -14,7 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kulla.services.enrolment.policy import lottery
-from kulla.services.enrolment.policy.market import Applicant, Market, Standing, may_try, standing
+from kulla.services.enrolment.policy.market import (
+    Applicant,
+    Market,
+    Standing,
+    drawn_at,
+    may_try,
+    standing,
+)
 from kulla.services.enrolment.policy.rules import SIBLING
 
 Ints = NDArray[np.int64]
@@ -63,18 +70,26 @@ class Arrays:
         return np.repeat(np.arange(self.count, dtype=np.int32), each)
 
 
-def single_lots(seed: bytes, commitments: list[bytes]) -> Small:
+def single_lots(seed: bytes, commitments: list[bytes], leads: Ints | None = None) -> Small:
     """The place of each child's number among all; `commitments` in ascending order.
 
-    Sorted by the first 64 bits; where two numbers share those (once in 10^8 countries), by all.
+    `leads`: for each child the place of its family's lead in that order, -1 where the child shares
+    a number with nobody. Sorted by the first 64 bits, and where several share those, as siblings
+    do, by all of them.
     """
     joined = b"".join(lottery.numbers(seed, commitments))
-    digests = np.frombuffer(joined, dtype=">u8").reshape(-1, 4)
-    heads = digests[:, 0].astype(np.uint64)
-    order = np.argsort(heads)
-    if len(order) > 1 and (np.diff(heads[order]) == 0).any():
-        whole = [joined[at : at + 32] for at in range(0, len(joined), 32)]
-        order = np.array(sorted(range(len(whole)), key=lambda one: (whole[one], one)))
+    digests = np.frombuffer(joined, dtype=">u8").reshape(-1, 4).astype(np.uint64)
+    sharing = np.flatnonzero(leads >= 0) if leads is not None else np.zeros(0, dtype=np.int64)
+    if leads is not None and len(sharing):
+        own = digests[sharing, 0]
+        digests[sharing, :3] = digests[leads[sharing], :3]  # see lottery.shared
+        digests[sharing, 3] = own
+    order = np.argsort(digests[:, 0])
+    equal = np.flatnonzero(np.diff(digests[order, 0]) == 0)
+    if len(equal):
+        tied = np.union1d(equal, equal + 1)
+        some = order[tied]
+        order[tied] = some[np.lexsort((some, *digests[some].T[::-1]))]
     lots = np.empty(len(order), dtype=np.int32)
     lots[order] = np.arange(len(order), dtype=np.int32)
     return lots
@@ -141,12 +156,14 @@ def _standing(market: Market, applicant: Applicant, name: str) -> Standing:
 def _lots(market: Market, seed: bytes, columns: NDArray[Any]) -> Small:
     commitments = [one.commitment for one in market.applicants]
     if market.rules.tie_break == "single":
-        lots: Small = single_lots(seed, commitments)[columns[:, 0]]
+        at = {commitment: place for place, commitment in enumerate(commitments)}
+        leads = np.array([at.get(one.lead, -1) for one in market.applicants], dtype=np.int64)
+        lots: Small = single_lots(seed, commitments, leads)[columns[:, 0]]
         return lots
     names = [one.programme for one in market.programmes for _ in one.pools]
     wishes = [(child, names[slot]) for child, slot in columns[:, :2].tolist()]
     drawn = {
-        (child, name): (lottery.number(seed, commitments[child], name), child)
+        (child, name): (drawn_at(market.rules, seed, market.applicants[child], name), child)
         for child, name in set(wishes)
     }
     places = {wish: place for place, wish in enumerate(sorted(drawn, key=drawn.__getitem__))}

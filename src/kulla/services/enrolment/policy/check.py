@@ -24,7 +24,7 @@ from kulla.services.enrolment.policy.allocate import (
 )
 from kulla.services.enrolment.policy.cutoffs import EVERYBODY, NOBODY
 from kulla.services.enrolment.policy.families import families
-from kulla.services.enrolment.policy.market import Applicant, may_try, pool_of
+from kulla.services.enrolment.policy.market import Applicant, drawn_at, may_try, pool_of
 from kulla.services.enrolment.policy.stability import Envy, Seats, envies
 from kulla.services.enrolment.policy.transcript import list_root, result_hash
 from kulla.services.enrolment.policy.transcript_in import (
@@ -267,7 +267,7 @@ def _fair(
         if not eligible(market, wish.standing, wish.programme):
             continue
         under = found.reached[wish.programme].under.get(wish.standing)
-        drawn = lottery.number_at(market.rules, found.seed, applicant.commitment, wish.programme)
+        drawn = drawn_at(market.rules, found.seed, applicant, wish.programme)
         if under is None:
             unknown += wish in before
             continue

@@ -18,7 +18,7 @@ from typing import Final
 
 from kulla.services.enrolment.policy import lottery
 from kulla.services.enrolment.policy.allocate import Allocation, eligible, preferred
-from kulla.services.enrolment.policy.market import Standing, told_pool
+from kulla.services.enrolment.policy.market import Standing, drawn_at, told_pool
 from kulla.services.enrolment.policy.rules import Rules
 
 # Nothing is told of fewer children than this: of one or two, whoever knows their numbers or sees
@@ -110,7 +110,12 @@ class _Crowd:
         self._least = least
         self._count = len(market.applicants)
         self._single = market.rules.tie_break == "single"
-        drawn = lottery.numbers(allocation.seed, (one.commitment for one in market.applicants))
+        commitments = [one.commitment for one in market.applicants]
+        own = dict(zip(commitments, lottery.numbers(allocation.seed, commitments), strict=True))
+        drawn = (
+            lottery.shared(own[one.lead], own[one.commitment]) if one.lead else own[one.commitment]
+            for one in market.applicants
+        )
         self._drawn = sorted(int.from_bytes(one, "big") for one in drawn)
         self.is_large = self._count >= 4 * least
 
@@ -175,7 +180,7 @@ def _seen(allocation: Allocation) -> dict[str, dict[Standing, _Seen]]:
         for wish in wishes[: len(before) + 1]:
             if not eligible(market, wish.standing, wish.programme):
                 continue
-            drawn = lottery.number_at(market.rules, seed, applicant.commitment, wish.programme)
+            drawn = drawn_at(market.rules, seed, applicant, wish.programme)
             one = seen.setdefault(wish.programme, {}).setdefault(wish.standing, _Seen())
             if wish.choice == placement.choice:
                 one.pools[placement.pool] += 1

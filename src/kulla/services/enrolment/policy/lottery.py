@@ -5,6 +5,10 @@ commitment, and with a multiple tie-break over the commitment and the programme'
 fraction of 2^256 it lies from 0 to 1, and the smaller one comes first. Two children can't have the
 same: commitments differ, and equal digests (nobody has ever seen two) fall back on them. Whoever
 has the seed and one commitment computes that child's number and nobody else's.
+
+Siblings who ask to be together share a number, so that one draw decides for the family (Chile's
+rule, Correa et al. 2022): its first 24 bytes are those of the family's *lead*, the smallest of
+their commitments; its last 8 are the first 8 of the child's own, so that twins stand in an order.
 """
 
 from __future__ import annotations
@@ -20,6 +24,9 @@ from kulla.services.enrolment.policy.rules import Rules
 
 SEED_BYTES: Final = 32
 BITS: Final = 256
+SHARED_BYTES: Final = 24
+"""Of a number that siblings share; what is left, under 2^-192, puts them in an order."""
+
 _SHOWN: Final = 6
 
 
@@ -29,9 +36,21 @@ def number(seed: bytes, commitment: bytes, programme: str = "") -> bytes:
     return hmac.digest(seed, commitment + programme.encode(), "sha256")
 
 
-def number_at(rules: Rules, seed: bytes, commitment: bytes, programme: str) -> bytes:
-    """The number that counts at a programme: the one for all, or its own, as the rules say."""
-    return number(seed, commitment, programme if rules.tie_break == "multiple" else "")
+def number_at(
+    rules: Rules, seed: bytes, commitment: bytes, programme: str, lead: bytes = b""
+) -> bytes:
+    """The number that counts at a programme: the one for all, or its own, as the rules say.
+
+    `lead`: of the child's family, b"" where the child shares a number with nobody.
+    """
+    where = programme if rules.tie_break == "multiple" else ""
+    own = number(seed, commitment, where)
+    return shared(number(seed, lead, where), own) if lead else own
+
+
+def shared(leads: bytes, own: bytes) -> bytes:
+    """A sibling's number, from the numbers of the family's lead and of the child alone."""
+    return leads[:SHARED_BYTES] + own[: SEED_BYTES - SHARED_BYTES]
 
 
 def numbers(seed: bytes, commitments: Iterable[bytes]) -> Iterator[bytes]:

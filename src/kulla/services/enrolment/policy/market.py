@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from kulla.kernel.errors import KullaError
+from kulla.services.enrolment.policy import lottery
 from kulla.services.enrolment.policy.rules import OPEN_POOL, Claim, Pool, Priority, Rules
 
 
@@ -47,6 +48,8 @@ class Applicant:
     lottery knows the child by `commitment` (32 bytes) alone. `choices`: programmes, best first.
     `reserved_only`: choices made for reserved seats alone, as files have it that name a quota in
     each row; who applies in the portal may take an open seat everywhere.
+    `lead`: the smallest commitment of the siblings who share a lottery number, b"" where the child
+    has one alone; `market` sets it.
     """
 
     applicant: str
@@ -57,6 +60,7 @@ class Applicant:
     siblings: tuple[str, ...] = ()
     together: bool = False
     reserved_only: tuple[str, ...] = ()
+    lead: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +107,29 @@ def market(
         _check_programme(one, known)
     children = tuple(sorted(applicants, key=lambda one: one.commitment))
     _check_applicants(children, by_programme, rules)
+    if rules.siblings_together:
+        children = _with_leads(children)
     grades = grade_order(rules, {one.grade for one in offered})
     return Market(rules, offered, children, by_programme, grades)
+
+
+def _with_leads(children: tuple[Applicant, ...]) -> tuple[Applicant, ...]:
+    """The same, each of several siblings who ask to be together with their lead."""
+    asking = {one.applicant for one in children if one.together}
+    kin: dict[str, set[str]] = {}
+    for one in children:
+        for other in one.siblings:
+            if one.applicant != other and {one.applicant, other} <= asking:
+                kin.setdefault(one.applicant, set()).add(other)
+                kin.setdefault(other, set()).add(one.applicant)
+    leads: dict[str, bytes] = {}
+    for one in children:  # in order of commitment: whoever is met first leads all who are reached
+        reached = [one.applicant] if one.applicant in kin and one.applicant not in leads else []
+        while reached:
+            own = reached.pop()
+            leads[own] = one.commitment
+            reached += [other for other in kin[own] if other not in leads]
+    return tuple(replace(one, lead=leads.get(one.applicant, b"")) for one in children)
 
 
 def _twice(offered: tuple[Programme, ...]) -> str:
@@ -190,6 +215,11 @@ def standing(rules: Rules, applicant: Applicant, programme: Programme) -> Standi
             rank = min(rank, own_rank)
     pools = frozenset(pool.pool for pool in rules.pools if pool.priority and pool.priority in held)
     return Standing(rank, pools, programme.programme not in applicant.reserved_only)
+
+
+def drawn_at(rules: Rules, seed: bytes, applicant: Applicant, programme: str) -> bytes:
+    """The lottery number (32 bytes) that counts for a child at a programme."""
+    return lottery.number_at(rules, seed, applicant.commitment, programme, applicant.lead)
 
 
 def pool_of(rules: Rules, name: str) -> Pool:

@@ -47,7 +47,8 @@ _WORDS: Final[dict[Language, dict[str, str]]] = {
         "its own for each programme, and the smaller one comes first.",
         "together": "Grades are settled from the highest to the lowest. A child whose older "
         "brother or sister was placed at a school has the sibling priority there; where the "
-        "family asked for them to be together, that school moves to the head of the child's list.",
+        "family asked for them to be together, that school moves to the head of the child's list. "
+        "Brothers and sisters who all ask for it share one number.",
         "ages": "Grade {grade}: born from {first} to {last}.",
         "best": "A family with one child in the round gains nothing by ranking programmes in any "
         "order but the true one.",
@@ -72,7 +73,8 @@ _WORDS: Final[dict[Language, dict[str, str]]] = {
         "çdo program, dhe numri më i vogël vjen i pari.",
         "together": "Klasat zgjidhen nga më e larta te më e ulëta. Fëmija që ka vëlla a motër më "
         "të madhe të vendosur në një shkollë ka atje përparësinë e vëllezërve e motrave; kur "
-        "familja i ka kërkuar bashkë, ajo shkollë kalon në krye të listës së fëmijës.",
+        "familja i ka kërkuar bashkë, ajo shkollë kalon në krye të listës së fëmijës. "
+        "Vëllezërit e motrat që e kërkojnë të gjithë kanë një numër të përbashkët.",
         "ages": "Klasa {grade}: të lindur nga {first} deri më {last}.",
         "best": "Familja me një fëmijë në këtë raund nuk fiton asgjë duke i renditur programet "
         "ndryshe nga sa i do me të vërtetë.",

@@ -19,7 +19,7 @@ from kulla.services.enrolment.policy.allocate import (
     preferred,
 )
 from kulla.services.enrolment.policy.cutoffs import NOBODY, Reached, for_families, is_private
-from kulla.services.enrolment.policy.market import Applicant, Market, may_try, pool_of
+from kulla.services.enrolment.policy.market import Applicant, Market, drawn_at, may_try, pool_of
 from kulla.services.enrolment.policy.rules import Rules
 
 Code = Literal["lottery", "priority", "not-eligible", "no-seats", "not-told"]
@@ -81,7 +81,7 @@ def reasons_of(
     """One child's reasons from the cut-offs; `market` needs rules and programmes only."""
     found = []
     for wish in preferred(wishes, placement):
-        drawn = lottery.number_at(market.rules, seed, applicant.commitment, wish.programme)
+        drawn = drawn_at(market.rules, seed, applicant, wish.programme)
         found.append(_reason(market, reached[wish.programme], wish, drawn))
     return tuple(found)
 

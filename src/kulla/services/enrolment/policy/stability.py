@@ -11,9 +11,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from kulla.services.enrolment.policy import lottery
 from kulla.services.enrolment.policy.allocate import Placement, Wish, preferred
-from kulla.services.enrolment.policy.market import Applicant, Market, Standing, may_try, pool_of
+from kulla.services.enrolment.policy.market import (
+    Applicant,
+    Market,
+    Standing,
+    drawn_at,
+    may_try,
+    pool_of,
+)
 
 Key = tuple[bool, int, bytes]
 
@@ -75,7 +81,7 @@ class Seats:
     def _key(self, applicant: Applicant, programme: str, pool: str, own: Standing) -> Key:
         rules = self._market.rules
         lacks = bool(pool_of(rules, pool).priority) and pool not in own.pools
-        drawn = lottery.number_at(rules, self._seed, applicant.commitment, programme)
+        drawn = drawn_at(rules, self._seed, applicant, programme)
         return lacks, own.rank, drawn
 
     def holders(self, programme: str, pool: str) -> int:

@@ -58,6 +58,7 @@ def check_own(
     made = commitment_of(salt, application.grade, choices, together, facts)
     commitment = bytes(application.commitment)
     programme, choice = str(told["programme"]), int(told["choice"])
+    lead = bytes.fromhex(str(told["lead"]))
     digest = result_hash(salt, commitment, programme, choice)
     values = {
         "salt": salt.hex(),
@@ -66,7 +67,8 @@ def check_own(
         "together": json.dumps(together),
         "facts": opened[FACTS],
         "commitment": commitment.hex(),
-        "number": _numbers(row, commitment, choices),
+        **({"lead": lead.hex()} if lead else {}),
+        "number": _numbers(row, commitment, choices, lead),
         "result": json.dumps([programme, choice]),
         "digest": digest.hex(),
     }
@@ -79,12 +81,12 @@ def check_own(
     )
 
 
-def _numbers(row: Round, commitment: bytes, choices: list[str]) -> str:
+def _numbers(row: Round, commitment: bytes, choices: list[str], lead: bytes) -> str:
     """The child's lottery number; where each programme draws by itself, one for each choice."""
     rules = reading.rules_of(row)
     assert row.seed is not None
     seed = bytes(row.seed)
-    found = {one: shown(number_at(rules, seed, commitment, one)) for one in choices}
+    found = {one: shown(number_at(rules, seed, commitment, one, lead)) for one in choices}
     if rules.tie_break == "single":
         return next(iter(found.values()), "")
     return json.dumps(found)

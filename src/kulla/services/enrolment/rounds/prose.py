@@ -142,10 +142,15 @@ def _lottery(rules: Rules) -> Section:
         numbers = _("Every child gets one number, the same for all its choices.")
     else:
         numbers = _("Every child gets a number of its own for each of its choices.")
+    family = _(
+        "Brothers and sisters who all ask to be together share one number, so that the lot falls "
+        "for the family."
+    )
     return Section(
         _("The lots"),
         (
             numbers,
+            *((family,) if rules.siblings_together else ()),
             _(
                 "The numbers come from secrets of several embassies that are fixed before "
                 "applying closes, and from the list of all applications. Nobody could choose "
